@@ -1,8 +1,10 @@
 import { defineConfig } from 'vitest/config'
+import { lastLineReporter } from './tests/src/last-line-reporter.ts'
 
 // Unit tests live beside their room (`<room>/test`); what crosses rooms, with real processes, lives in `tests/`.
 export default defineConfig({
   test: {
+    reporters: ['default', lastLineReporter()],
     projects: [
       {
         test: {

@@ -97,8 +97,11 @@ export const decodeStatus = decoder(validator(Status))
 export const decodeDesired = decoder(validator(Desired))
 export const decodeIngestStatus = decoder(validator(IngestStatus))
 
-/** 受ける / 休む from two sides: the higher rev wins; at a tie the cautious answer, 休む, does. */
+/** 受ける / 休む from two sides: the higher rev wins; at a tie the cautious answer does: 休む, and the longer rest. */
 export const newerTaking = (a: Taking, b: Taking): Taking => {
   if (a.rev !== b.rev) return a.rev > b.rev ? a : b
-  return a.value ? b : a
+  if (a.value !== b.value) return a.value ? b : a
+  const untilA = a.until ?? Number.POSITIVE_INFINITY
+  const untilB = b.until ?? Number.POSITIVE_INFINITY
+  return untilA > untilB === a.value ? b : a
 }
