@@ -82,6 +82,8 @@ const describe = (error: SchemaError, root: unknown, constants: ReadonlyMap<stri
     }))
   }
   const got = show(valueAt(root, at))
+  // `additionalProperties: false` is a false schema at the place of the stray setting.
+  if (error.keyword === 'boolean') return [{ path: dotted(at), expected: 'no such setting', got }]
   if (error.keyword === 'const') {
     const values = [...new Set(constants.get(at) ?? [])].map(show)
     return [{ path: dotted(at), expected: values.length > 1 ? `one of ${values.join(', ')}` : values.join(''), got }]

@@ -1,0 +1,17 @@
+import { Type } from 'typebox'
+import { HttpListen, runService, startHealthServer } from '../src/index.ts'
+
+// A smallest service, run as a real process by run.test.ts.
+await runService({
+  room: 'fixture',
+  schema: Type.Object({ http: HttpListen, healthy: Type.Boolean() }, { additionalProperties: false }),
+  async start({ config, metrics }) {
+    metrics.counter('readings', 'Readings taken').inc(3)
+    const server = await startHealthServer(
+      config.http,
+      () => ({ ok: config.healthy, ready: true, details: { lastReadingAgeMs: 12 } }),
+      metrics,
+    )
+    return { addresses: { http: server.url }, stop: server.stop }
+  },
+})
