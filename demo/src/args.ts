@@ -1,0 +1,78 @@
+import { parseArgs } from 'node:util'
+import { NakamaError } from '@nakama/contract'
+
+export interface DemoArgs {
+  /** How long to run after `ready`; undefined until Ctrl-C. */
+  readonly forMs: number | undefined
+  readonly httpPort: number
+  readonly mqttPort: number
+  /** Kept at the end; undefined for a temporary folder, removed at the end. */
+  readonly data: string | undefined
+  readonly seed: number
+  /** Drop-outs from the start. Without it the first two minutes have none. */
+  readonly faults: boolean
+  readonly help: boolean
+}
+
+export const USAGE = `npm run demo -- [options]
+
+  --for 60s          終了までの時間（s, m, h）。省略すると Ctrl-C まで / how long to run after "ready"; otherwise until Ctrl-C
+  --http-port 8080   画面とAPIのポート（0 = 空きポート） / port of board and API (0 = any free one)
+  --mqtt-port 0      MQTTのポート（0 = 空きポート） / port of the broker (0 = any free one)
+  --data DIR         データを残すフォルダ。省略すると一時フォルダ / folder to keep the data in; otherwise a temporary one
+  --seed 1           機械の動きの種 / seed of the machines' behaviour
+  --faults           通信断を最初から起こす / drop-outs from the start
+`
+
+/** @throws NakamaError `DEMO_BAD_ARGUMENT`, naming the option, what was expected and what came. */
+export const parseDemoArgs = (argv: readonly string[]): DemoArgs => {
+  const values = parse(argv)
+  return {
+    forMs: values.for === undefined ? undefined : duration('--for', values.for),
+    httpPort: integer('--http-port', values['http-port'], 0, 65_535),
+    mqttPort: integer('--mqtt-port', values['mqtt-port'], 0, 65_535),
+    data: values.data,
+    seed: integer('--seed', values.seed, 0, 2 ** 32 - 1),
+    faults: values.faults,
+    help: values.help,
+  }
+}
+
+const parse = (argv: readonly string[]) => {
+  try {
+    return parseArgs({
+      args: [...argv],
+      options: {
+        for: { type: 'string' },
+        'http-port': { type: 'string', default: '8080' },
+        'mqtt-port': { type: 'string', default: '0' },
+        data: { type: 'string' },
+        seed: { type: 'string', default: '1' },
+        faults: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    }).values
+  } catch (error) {
+    throw new NakamaError('DEMO_BAD_ARGUMENT', (error as Error).message)
+  }
+}
+
+const UNIT_MS: { readonly [unit: string]: number } = { s: 1_000, m: 60_000, h: 3_600_000 }
+// setTimeout counts in 31 bits.
+const DURATION_MAX_MS = 24 * 3_600_000
+
+const duration = (option: string, text: string): number => {
+  const match = /^(\d{1,6})([smh])$/.exec(text)
+  const ms = match === null ? 0 : Number(match[1]) * (UNIT_MS[match[2] as string] as number)
+  if (ms > 0 && ms <= DURATION_MAX_MS) return ms
+  throw new NakamaError(
+    'DEMO_BAD_ARGUMENT',
+    `${option}: expected a time up to 24h such as 60s, 5m or 1h, got "${text}"`,
+  )
+}
+
+const integer = (option: string, text: string, min: number, max: number): number => {
+  const value = Number(text)
+  if (/^\d+$/.test(text) && value >= min && value <= max) return value
+  throw new NakamaError('DEMO_BAD_ARGUMENT', `${option}: expected a whole number from ${min} to ${max}, got "${text}"`)
+}
