@@ -1,1 +1,2 @@
-export {}
+export { AgentConfig } from './config.ts'
+export { checkAgentConfig } from './config-sense.ts'

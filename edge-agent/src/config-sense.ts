@@ -1,0 +1,166 @@
+import { LIMITS, type Problem } from '@nakama/contract'
+import type { AgentConfig, MachineConfig, SignalConfig } from './config.ts'
+import { DEFAULT_TIMING, rulesOf, widthOf } from './settings.ts'
+import { DEFAULT_LAMPS, lampSignals } from './state/presets.ts'
+import { type Condition, RULE_NAMES, signalsIn } from './state/rules.ts'
+
+/** What a schema cannot say of an agent's configuration. */
+export const checkAgentConfig = (config: AgentConfig): Problem[] => {
+  const seen = new Set<string>()
+  return config.machines.flatMap((machine, index) => {
+    const at = `machines.${index}`
+    const twin = seen.has(machine.id)
+    seen.add(machine.id)
+    return [
+      ...(twin ? [problem(`${at}.id`, 'an id that no other machine has', machine.id)] : []),
+      ...checkSource(at, machine),
+      ...checkSignals(at, machine),
+      ...checkRules(at, machine),
+      ...checkUses(at, machine),
+      ...checkTiming(at, machine),
+    ]
+  })
+}
+
+/** Which settings belong to which kind of source. */
+const SETTINGS_OF = {
+  'modbus-tcp': {
+    source: { needs: ['host'], may: ['type', 'pollMs', 'port', 'unit', 'timeoutMs'] },
+    signal: { needs: ['area', 'address'], may: ['type', 'bit', 'scale', 'offset', 'unit'] },
+  },
+  opcua: {
+    source: { needs: ['endpoint'], may: ['type', 'pollMs', 'publishMs', 'security'] },
+    signal: { needs: ['node'], may: ['scale', 'offset', 'unit'] },
+  },
+} as const
+
+const checkSource = (at: string, { source }: MachineConfig): Problem[] =>
+  checkSettings(`${at}.source`, source, SETTINGS_OF[source.type].source)
+
+const checkSignals = (at: string, { source, signals }: MachineConfig): Problem[] => {
+  const names = Object.keys(signals)
+  const many = names.length === 0 || names.length > LIMITS.samplesMaxSignals
+  return [
+    ...(many ? [problem(`${at}.signals`, `1 to ${LIMITS.samplesMaxSignals} signals`, `${names.length}`)] : []),
+    ...names.flatMap(name => {
+      const signal = signals[name] as SignalConfig
+      const here = `${at}.signals.${name}`
+      const problems = checkSettings(here, signal, SETTINGS_OF[source.type].signal)
+      return problems.length > 0 || source.type === 'opcua' ? problems : checkRegister(here, signal)
+    }),
+  ]
+}
+
+const checkSettings = (
+  at: string,
+  settings: { readonly [name: string]: unknown },
+  { needs, may }: { readonly needs: readonly string[]; readonly may: readonly string[] },
+): Problem[] => [
+  ...needs.filter(name => settings[name] === undefined).map(name => problem(`${at}.${name}`, 'a value', 'nothing')),
+  ...Object.keys(settings)
+    .filter(name => !needs.includes(name) && !may.includes(name))
+    .map(name => problem(`${at}.${name}`, 'no such setting here', JSON.stringify(settings[name]))),
+]
+
+const checkRegister = (at: string, signal: SignalConfig): Problem[] => {
+  const bits = signal.area === 'coil' || signal.area === 'discrete-input'
+  if (bits && signal.type !== undefined && signal.type !== 'bit') {
+    return [problem(`${at}.type`, `bit, as a ${signal.area} has only one`, signal.type)]
+  }
+  if (bits && signal.bit !== undefined) return [problem(`${at}.bit`, 'none, as there is only one', `${signal.bit}`)]
+  if (!bits && (signal.type === 'bit') !== (signal.bit !== undefined)) {
+    return [problem(`${at}.bit`, 'a number with type bit, and only with it', `${signal.bit ?? 'nothing'}`)]
+  }
+  if ((bits || signal.type === 'bit') && (signal.scale !== undefined || signal.offset !== undefined)) {
+    return [problem(`${at}.scale`, 'no scale or offset for a bit', `${signal.scale ?? signal.offset}`)]
+  }
+  const last = (signal.address as number) + widthOf(signal) - 1
+  return last > 65_535 ? [problem(`${at}.address`, `a range that ends at 65535`, `one that ends at ${last}`)] : []
+}
+
+const checkRules = (at: string, machine: MachineConfig): Problem[] => {
+  const { presets = [], rules = {}, signals } = machine
+  const has = (signal: string): boolean => Object.hasOwn(signals, signal)
+  const own = RULE_NAMES.flatMap(name =>
+    (rules[name] ?? []).flatMap((condition, i) => checkCondition(`${at}.rules.${name}.${i}`, condition, has)),
+  )
+  const lacking = presets.includes('motor-current') && machine.motor === undefined
+  const useless = (['lamps', 'motor'] as const).filter(
+    name => machine[name] !== undefined && !presets.includes(name === 'lamps' ? 'stack-light' : 'motor-current'),
+  )
+  const problems = [
+    ...own,
+    ...(lacking ? [problem(`${at}.motor`, 'a value, for the preset motor-current', 'nothing')] : []),
+    ...useless.map(name =>
+      problem(
+        `${at}.${name}`,
+        `none without the preset ${name === 'lamps' ? 'stack-light' : 'motor-current'}`,
+        'a value',
+      ),
+    ),
+    ...lampSignals(machine.lamps ?? {})
+      .filter(signal => !has(signal))
+      .map(signal => problem(`${at}.lamps`, `lamps among the signals`, signal)),
+  ]
+  if (problems.length > 0) return problems
+  const { needed, rules: joined } = rulesOf(machine)
+  return [
+    ...needed
+      .filter(signal => !has(signal))
+      .map(signal => problem(`${at}.signals.${signal}`, 'a signal that the preset needs', 'nothing')),
+    ...(['running', 'idle'] as const)
+      .filter(name => (joined[name] ?? []).length === 0)
+      .map(name => problem(`${at}.rules.${name}`, 'at least one condition, here or from a preset', 'nothing')),
+  ]
+}
+
+const checkCondition = (at: string, condition: Condition, has: (signal: string) => boolean): Problem[] => {
+  const forms = (['signal', 'any', 'all', 'not'] as const).filter(form => condition[form] !== undefined)
+  if (forms.length !== 1) {
+    return [problem(at, 'exactly one of signal, any, all, not', forms.length === 0 ? 'none' : forms.join(', '))]
+  }
+  const comparisons = (['is', 'in', 'above', 'below'] as const).filter(name => condition[name] !== undefined)
+  if ((condition.signal !== undefined) !== comparisons.length > 0) {
+    return [
+      problem(
+        at,
+        'a signal with is, in, above or below',
+        condition.signal === undefined ? 'no signal' : 'none of them',
+      ),
+    ]
+  }
+  if (condition.signal !== undefined && !has(condition.signal)) {
+    return [problem(`${at}.signal`, 'one of the signals of this machine', condition.signal)]
+  }
+  return [
+    ...(condition.any ?? []).flatMap((inner, i) => checkCondition(`${at}.any.${i}`, inner, has)),
+    ...(condition.all ?? []).flatMap((inner, i) => checkCondition(`${at}.all.${i}`, inner, has)),
+    ...(condition.not === undefined ? [] : checkCondition(`${at}.not`, condition.not, has)),
+  ]
+}
+
+/** Names that lead nowhere, both ways: a mistyped `emergncyStop` would otherwise be a machine that never stops. */
+const checkUses = (at: string, machine: MachineConfig): Problem[] => {
+  const { signals, samples = [], counter } = machine
+  const has = (signal: string): boolean => Object.hasOwn(signals, signal)
+  const lamps = machine.presets?.includes('stack-light') ? lampSignals(machine.lamps ?? DEFAULT_LAMPS) : []
+  const { rules } = rulesOf(machine)
+  const used = new Set([...samples, counter, ...lamps, ...RULE_NAMES.flatMap(name => signalsIn(rules[name] ?? []))])
+  return [
+    ...samples.filter(name => !has(name)).map(name => problem(`${at}.samples`, 'signals of this machine', name)),
+    ...(counter === undefined || has(counter) ? [] : [problem(`${at}.counter`, 'a signal of this machine', counter)]),
+    ...Object.keys(signals)
+      .filter(name => !used.has(name))
+      .map(name => problem(`${at}.signals.${name}`, 'a use in rules, preset, counter or samples', 'none')),
+  ]
+}
+
+const checkTiming = (at: string, { source, timing }: MachineConfig): Problem[] => {
+  const pollMs = source.pollMs ?? DEFAULT_TIMING.pollMs
+  const { offlineAfterMs } = timing ?? {}
+  return offlineAfterMs !== undefined && offlineAfterMs < 3 * pollMs
+    ? [problem(`${at}.timing.offlineAfterMs`, `at least three polls (${3 * pollMs})`, `${offlineAfterMs}`)]
+    : []
+}
+
+const problem = (path: string, expected: string, got: string): Problem => ({ path, expected, got })

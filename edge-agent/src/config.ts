@@ -1,0 +1,166 @@
+import { Id, KIND_CODES, LIMITS } from '@nakama/contract'
+import { BrokerAddress, HttpListen } from '@nakama/service'
+import { type Static, Type } from 'typebox'
+import { SHARING_LEVELS } from './sharing.ts'
+import { LAMP_RULES, PRESET_NAMES } from './state/presets.ts'
+import { RULE_NAMES } from './state/rules.ts'
+
+const closed = { additionalProperties: false } as const
+
+/** The names of signals as the contract allows them in `samples`. */
+export const SignalName = Type.String({ pattern: '^[A-Za-z][A-Za-z0-9_]{0,31}$' })
+
+export const AREAS = ['coil', 'discrete-input', 'holding-register', 'input-register'] as const
+export const REGISTER_TYPES = ['bit', 'uint16', 'int16', 'uint32', 'int32', 'float32'] as const
+
+const Duration = (minimum: number, maximum: number) => Type.Integer({ minimum, maximum })
+
+/** How a machine is reached. Which settings belong to which `type`, see `SETTINGS_OF` in config-sense.ts. */
+export const SourceConfig = Type.Object(
+  {
+    type: Type.Enum(['modbus-tcp', 'opcua']),
+    /** One reading this often, milliseconds (default 1000). */
+    pollMs: Type.Optional(Duration(100, 60_000)),
+    host: Type.Optional(Type.String({ minLength: 1, maxLength: 253 })),
+    /** Default 502. */
+    port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535 })),
+    /** Modbus unit id (default 1). */
+    unit: Type.Optional(Type.Integer({ minimum: 0, maximum: 255 })),
+    /** For one request, milliseconds (default 1000). */
+    timeoutMs: Type.Optional(Duration(50, 10_000)),
+    endpoint: Type.Optional(Type.String({ pattern: '^opc\\.tcp://[^\\s/:]+(:[0-9]{1,5})?(/\\S*)?$' })),
+    /** Publishing interval that is asked of the OPC UA server, milliseconds (default 500). */
+    publishMs: Type.Optional(Duration(100, 10_000)),
+    /** Message security of OPC UA (default none). Anything else trusts only the certificates put into `<dataDir>/pki/trusted/certs`. */
+    security: Type.Optional(Type.Enum(['none', 'sign', 'sign-and-encrypt'])),
+  },
+  closed,
+)
+
+/** Where a signal is found: `area` and `address` (zero-based) for Modbus, `node` for OPC UA. */
+export const SignalConfig = Type.Object(
+  {
+    area: Type.Optional(Type.Enum([...AREAS])),
+    address: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })),
+    /** Default `bit` for coils and discrete inputs, `uint16` for registers. 32 bits are two registers, high word first. */
+    type: Type.Optional(Type.Enum([...REGISTER_TYPES])),
+    /** Which bit of the register, 0 the lowest, with `type: bit`. */
+    bit: Type.Optional(Type.Integer({ minimum: 0, maximum: 15 })),
+    /** `nsu=<namespace URI>;s=<identifier>`: the URI, because a server may number its namespaces anew. */
+    node: Type.Optional(Type.String({ pattern: '^(nsu=[^;]+;)?[sigb]=.+$', maxLength: 500 })),
+    /** value = raw × scale + offset. */
+    scale: Type.Optional(Type.Number()),
+    offset: Type.Optional(Type.Number()),
+    /** For the reader only. */
+    unit: Type.Optional(Type.String({ maxLength: 20 })),
+  },
+  closed,
+)
+
+/** See `Condition` in state/rules.ts. */
+export const ConditionConfig = Type.Cyclic(
+  {
+    Condition: Type.Object(
+      {
+        signal: Type.Optional(SignalName),
+        is: Type.Optional(Type.Union([Type.String({ maxLength: 200 }), Type.Number(), Type.Boolean()])),
+        in: Type.Optional(
+          Type.Array(Type.Union([Type.String({ maxLength: 200 }), Type.Number()]), { minItems: 1, maxItems: 100 }),
+        ),
+        above: Type.Optional(Type.Number()),
+        below: Type.Optional(Type.Number()),
+        any: Type.Optional(Type.Array(Type.Ref('Condition'), { minItems: 1, maxItems: 50 })),
+        all: Type.Optional(Type.Array(Type.Ref('Condition'), { minItems: 1, maxItems: 50 })),
+        not: Type.Optional(Type.Ref('Condition')),
+      },
+      closed,
+    ),
+  },
+  'Condition',
+)
+
+const Conditions = Type.Optional(Type.Array(ConditionConfig, { maxItems: 50 }))
+const Lamps = Type.Optional(
+  Type.Array(Type.String({ pattern: '^[A-Za-z][A-Za-z0-9_]{0,22}(-blinking)?$' }), { maxItems: 10 }),
+)
+
+export const RulesConfig = Type.Object(
+  Object.fromEntries(RULE_NAMES.map(name => [name, Conditions])) as {
+    [name in (typeof RULE_NAMES)[number]]: typeof Conditions
+  },
+  closed,
+)
+
+export const TimingConfig = Type.Object(
+  {
+    runningGapMs: Type.Optional(Duration(0, 3_600_000)),
+    alarmAfterMs: Type.Optional(Duration(0, 3_600_000)),
+    alarmClearedMs: Type.Optional(Duration(0, 3_600_000)),
+    idleAfterMs: Type.Optional(Duration(0, 3_600_000)),
+    doneAfterMs: Type.Optional(Duration(0, 3_600_000)),
+    offlineAfterMs: Type.Optional(Duration(300, 3_600_000)),
+  },
+  closed,
+)
+
+export const MachineConfig = Type.Object(
+  {
+    id: Id,
+    kind: Type.Enum(KIND_CODES),
+    name: Type.String({ minLength: 1, maxLength: 80 }),
+    source: SourceConfig,
+    signals: Type.Record(SignalName, SignalConfig, closed),
+    /** Ready-made rules; several are joined. */
+    presets: Type.Optional(Type.Array(Type.Enum([...PRESET_NAMES]), { minItems: 1, maxItems: 4 })),
+    /** The machine's own rules; a state that is named here is decided by these alone, whatever a preset says. */
+    rules: Type.Optional(RulesConfig),
+    /** For `stack-light`: what each lamp means on this machine; a meaning not named keeps no lamp. */
+    lamps: Type.Optional(
+      Type.Object(
+        Object.fromEntries(LAMP_RULES.map(name => [name, Lamps])) as {
+          [name in (typeof LAMP_RULES)[number]]: typeof Lamps
+        },
+        closed,
+      ),
+    ),
+    /** For `motor-current`. */
+    motor: Type.Optional(
+      Type.Object({ runningAboveA: Type.Number(), offBelowA: Type.Optional(Type.Number()) }, closed),
+    ),
+    /** The signal that counts finished parts. */
+    counter: Type.Optional(SignalName),
+    /** The signals that are recorded as numbers (with `telemetry: true`). */
+    samples: Type.Optional(Type.Array(SignalName, { maxItems: LIMITS.samplesMaxSignals, uniqueItems: true })),
+    timing: Type.Optional(TimingConfig),
+  },
+  closed,
+)
+
+/** The configuration of one agent. Defaults are filled in by `resolveSettings`. */
+export const AgentConfig = Type.Object(
+  {
+    shop: Id,
+    agent: Id,
+    /** Raised by whoever edits this file; the status shows it. */
+    rev: Type.Optional(Type.Integer({ minimum: 0 })),
+    broker: BrokerAddress,
+    http: HttpListen,
+    /** For the journal and everything else that must survive; relative to this file. */
+    dataDir: Type.String({ minLength: 1 }),
+    journal: Type.Optional(
+      Type.Object({ maxBytes: Type.Integer({ minimum: 4 * 1024 * 1024, maximum: 1024 ** 4 }) }, closed),
+    ),
+    /** Who may see this shop's machines; `private` sends nothing about them. Default `availability`. */
+    sharing: Type.Optional(Type.Enum([...SHARING_LEVELS])),
+    /** Whether counts and samples leave the shop, for its own eyes. Default false. */
+    telemetry: Type.Optional(Type.Boolean()),
+    machines: Type.Array(MachineConfig, { minItems: 1, maxItems: LIMITS.machinesPerAgent }),
+  },
+  closed,
+)
+
+export type AgentConfig = Static<typeof AgentConfig>
+export type MachineConfig = Static<typeof MachineConfig>
+export type SourceConfig = Static<typeof SourceConfig>
+export type SignalConfig = Static<typeof SignalConfig>
+export type TimingConfig = Static<typeof TimingConfig>

@@ -1,0 +1,97 @@
+import type { NakamaRecord, StateCode } from '@nakama/contract'
+import { type CounterState, START_COUNTING, stepCounter } from './counter.ts'
+import { toSamples } from './sampler.ts'
+import type { MachineSettings } from './settings.ts'
+import type { Reading } from './sources/source.ts'
+import { evaluate } from './state/rules.ts'
+import { type StateOutput, startTracking, step, type TrackerInput, type TrackerState } from './state/tracker.ts'
+
+export type MachineInput =
+  | { readonly type: 'reading'; readonly reading: Reading }
+  | { readonly type: 'tick' }
+  | { readonly type: 'clock-stepped'; readonly byMs: number }
+  /** The agent stops in good order. */
+  | { readonly type: 'stop' }
+
+export interface MachineState {
+  readonly tracker: TrackerState
+  readonly counter: CounterState
+  /** Up to when former epochs of the journal know this machine; undefined on a fresh card, and once the gap is written. */
+  readonly knownUntil: number | undefined
+}
+
+export const startMachine = (now: number, knownUntil: number | undefined): MachineState => ({
+  tracker: startTracking(now),
+  counter: START_COUNTING,
+  knownUntil,
+})
+
+/** What the board shows now. Before the first good reading nobody knows. */
+export const stateNow = ({ tracker }: MachineState): { readonly code: StateCode; readonly since: number } => ({
+  code: tracker.code ?? 'OFFLINE',
+  since: tracker.since,
+})
+
+/**
+ * From one machine's readings to its records. The first words of an epoch about a machine are the gap since the former
+ * epoch, its profile and its state; a machine that never answers says OFFLINE so.
+ *
+ * @param now milliseconds since 1970 UTC; for a reading, when it was taken.
+ */
+export const stepMachine = (
+  machine: MachineSettings,
+  before: MachineState,
+  input: MachineInput,
+  now: number,
+): { readonly state: MachineState; readonly records: NakamaRecord[]; readonly changed: boolean } => {
+  if (input.type === 'stop') return { state: before, records: lastWord(machine, before), changed: false }
+  const { state: tracker, outputs } = step(machine.timing, before.tracker, toTrackerInput(machine, input), now)
+  const records = outputs.map(output => stateRecord(machine, output))
+  if (before.tracker.code === undefined && outputs.length > 0) records.unshift(...firstWords(machine, before, now))
+  let state: MachineState = {
+    ...before,
+    tracker,
+    knownUntil: tracker.code === undefined ? before.knownUntil : undefined,
+  }
+  if (input.type === 'reading') {
+    if (machine.counter !== undefined) {
+      const { signal, range } = machine.counter
+      const counted = stepCounter(state.counter, input.reading.values[signal] ?? null, range)
+      state = { ...state, counter: counted.state }
+      if (counted.output !== undefined) records.push({ type: 'count', at: now, ...who(machine), ...counted.output })
+    }
+    const samples = toSamples(machine, input.reading)
+    if (samples !== undefined) records.push(samples)
+  }
+  return { state, records, changed: outputs.some(output => output.changed) }
+}
+
+const who = ({ id, kind }: MachineSettings) => ({ machine: id, kind }) as const
+
+const toTrackerInput = (machine: MachineSettings, input: Exclude<MachineInput, { type: 'stop' }>): TrackerInput =>
+  input.type === 'reading' ? { type: 'reading', evidence: evaluate(machine.rules, input.reading.values) } : input
+
+const stateRecord = (machine: MachineSettings, { at, code, since }: StateOutput): NakamaRecord => ({
+  type: 'state',
+  at,
+  ...who(machine),
+  code,
+  since,
+})
+
+const firstWords = (machine: MachineSettings, { knownUntil }: MachineState, now: number): NakamaRecord[] => {
+  const profile: NakamaRecord = { type: 'profile', at: now, ...who(machine), name: machine.name }
+  // A clock that went back since then leaves no gap that could be told.
+  if (knownUntil === undefined || knownUntil >= now) return [profile]
+  return [
+    { type: 'gap', at: now, machine: machine.id, from: knownUntil, to: now, what: 'all', why: 'agent-stopped' },
+    profile,
+  ]
+}
+
+// With it the gap of a restart is as long as the restart, not as the time since the last heartbeat.
+const lastWord = (machine: MachineSettings, { tracker }: MachineState): NakamaRecord[] => {
+  const { code, since, goodAt, saidAt } = tracker
+  if (code === undefined || code === 'OFFLINE' || goodAt <= saidAt) return []
+  return [stateRecord(machine, { code, since, at: goodAt, changed: false })]
+}

@@ -1,0 +1,176 @@
+import { INTERVALS, type MachineKind } from '@nakama/contract'
+import type { AgentConfig, AREAS, MachineConfig, REGISTER_TYPES, SignalConfig } from './config.ts'
+import type { Sharing } from './sharing.ts'
+import {
+  CNC_BITS,
+  joinRules,
+  MTCONNECT,
+  motorCurrent,
+  type Preset,
+  type PresetName,
+  stackLight,
+} from './state/presets.ts'
+import { type Condition, RULE_NAMES, type Rules, withoutMissing } from './state/rules.ts'
+import type { Timing } from './state/tracker.ts'
+
+export interface AgentSettings {
+  readonly sharing: Sharing
+  readonly journalMaxBytes: number
+  readonly configRev: number
+  readonly machines: readonly MachineSettings[]
+}
+
+/** One machine, with every default filled in. */
+export interface MachineSettings {
+  readonly id: string
+  readonly kind: MachineKind
+  readonly name: string
+  readonly source: ModbusMachine | OpcuaMachine
+  readonly rules: Rules
+  readonly timing: Timing
+  readonly counter: { readonly signal: string; readonly range: number } | undefined
+  readonly samples: readonly string[]
+}
+
+export interface ModbusMachine {
+  readonly type: 'modbus-tcp'
+  readonly host: string
+  readonly port: number
+  readonly unit: number
+  readonly pollMs: number
+  readonly timeoutMs: number
+  readonly signals: readonly ModbusSignal[]
+}
+
+export interface ModbusSignal {
+  readonly name: string
+  readonly area: (typeof AREAS)[number]
+  readonly address: number
+  readonly type: (typeof REGISTER_TYPES)[number]
+  readonly bit: number
+  readonly scale: number
+  readonly offset: number
+}
+
+export interface OpcuaMachine {
+  readonly type: 'opcua'
+  readonly endpoint: string
+  readonly pollMs: number
+  readonly publishMs: number
+  readonly security: 'none' | 'sign' | 'sign-and-encrypt'
+  readonly signals: readonly OpcuaSignal[]
+}
+
+export interface OpcuaSignal {
+  readonly name: string
+  readonly node: string
+  readonly scale: number
+  readonly offset: number
+}
+
+/** 1 GiB: a month of a shop's readings on a card that has room for many. */
+const JOURNAL_MAX_BYTES = 1024 ** 3
+
+export const DEFAULT_TIMING = {
+  pollMs: 1_000,
+  runningGapMs: 10_000,
+  alarmAfterMs: 2_000,
+  alarmClearedMs: 5_000,
+  idleAfterMs: 5 * 60_000,
+  doneAfterMs: 10_000,
+  offlineAfterMs: 30_000,
+} as const
+
+/** Fills in what a good configuration leaves out (one that `checkAgentConfig` has nothing against). */
+export const resolveSettings = (config: AgentConfig): AgentSettings => ({
+  sharing: { level: config.sharing ?? 'availability', telemetry: config.telemetry ?? false },
+  journalMaxBytes: config.journal?.maxBytes ?? JOURNAL_MAX_BYTES,
+  configRev: config.rev ?? 0,
+  machines: config.machines.map(resolveMachine),
+})
+
+const resolveMachine = (machine: MachineConfig): MachineSettings => ({
+  id: machine.id,
+  kind: machine.kind,
+  name: machine.name,
+  source: machine.source.type === 'opcua' ? opcuaMachine(machine) : modbusMachine(machine),
+  rules: rulesOf(machine).rules,
+  timing: timingOf(machine),
+  counter:
+    machine.counter === undefined
+      ? undefined
+      : { signal: machine.counter, range: rangeOf(machine.signals[machine.counter]) },
+  samples: machine.samples ?? [],
+})
+
+const modbusMachine = ({ source, signals }: MachineConfig): ModbusMachine => ({
+  type: 'modbus-tcp',
+  host: source.host as string,
+  port: source.port ?? 502,
+  unit: source.unit ?? 1,
+  pollMs: source.pollMs ?? DEFAULT_TIMING.pollMs,
+  timeoutMs: source.timeoutMs ?? 1_000,
+  signals: Object.entries(signals).map(([name, signal]) => ({
+    name,
+    area: signal.area as ModbusSignal['area'],
+    address: signal.address as number,
+    type: typeOf(signal),
+    bit: signal.bit ?? 0,
+    scale: signal.scale ?? 1,
+    offset: signal.offset ?? 0,
+  })),
+})
+
+const opcuaMachine = ({ source, signals }: MachineConfig): OpcuaMachine => ({
+  type: 'opcua',
+  endpoint: source.endpoint as string,
+  pollMs: source.pollMs ?? DEFAULT_TIMING.pollMs,
+  publishMs: source.publishMs ?? 500,
+  security: source.security ?? 'none',
+  signals: Object.entries(signals).map(([name, signal]) => ({
+    name,
+    node: signal.node as string,
+    scale: signal.scale ?? 1,
+    offset: signal.offset ?? 0,
+  })),
+})
+
+const typeOf = ({ area, type }: SignalConfig): ModbusSignal['type'] =>
+  type ?? (area === 'coil' || area === 'discrete-input' ? 'bit' : 'uint16')
+
+/** How many addresses a signal takes. */
+export const widthOf = (signal: Pick<SignalConfig, 'area' | 'type'>): number =>
+  ['uint32', 'int32', 'float32'].includes(typeOf(signal)) ? 2 : 1
+
+const rangeOf = (signal: SignalConfig | undefined): number =>
+  signal?.area !== undefined && typeOf(signal) === 'uint16' ? 2 ** 16 : 2 ** 32
+
+const timingOf = ({ source, timing }: MachineConfig): Timing => {
+  const { pollMs, ...defaults } = DEFAULT_TIMING
+  const offlineAfterMs = Math.max(3 * (source.pollMs ?? pollMs), defaults.offlineAfterMs)
+  return { ...defaults, offlineAfterMs, heartbeatMs: INTERVALS.stateHeartbeatMs, ...timing }
+}
+
+/** The rules that decide this machine's state: its presets' joined, its own instead where it has any. */
+export const rulesOf = (machine: MachineConfig): { readonly rules: Rules; readonly needed: readonly string[] } => {
+  const presets = (machine.presets ?? []).map(name => presetOf(name, machine))
+  const has = (signal: string): boolean => Object.hasOwn(machine.signals, signal)
+  const joined = joinRules(presets.map(preset => preset.rules))
+  const fitted = Object.fromEntries(
+    RULE_NAMES.map(name => [name, fitting(joined[name] ?? [], has)]).filter(([, conditions]) => conditions?.length),
+  ) as Rules
+  return {
+    rules: { ...fitted, ...(machine.rules as Rules | undefined) },
+    needed: [...new Set(presets.flatMap(preset => preset.needs))],
+  }
+}
+
+const fitting = (conditions: readonly Condition[], has: (signal: string) => boolean): Condition[] =>
+  conditions.map(condition => withoutMissing(condition, has)).filter(condition => condition !== undefined)
+
+const presetOf = (name: PresetName, { lamps, motor }: MachineConfig): Preset => {
+  if (name === 'cnc-bits') return CNC_BITS
+  if (name === 'mtconnect') return MTCONNECT
+  if (name === 'stack-light') return stackLight(lamps)
+  return motorCurrent(motor ?? { runningAboveA: Number.POSITIVE_INFINITY })
+}
