@@ -148,7 +148,7 @@ export const AgentConfig = Type.Object(
     /** For the journal and everything else that must survive; relative to this file. */
     dataDir: Type.String({ minLength: 1 }),
     journal: Type.Optional(
-      Type.Object({ maxBytes: Type.Integer({ minimum: 4 * 1024 * 1024, maximum: 1024 ** 4 }) }, closed),
+      Type.Object({ maxBytes: Type.Integer({ minimum: 8 * 1024 * 1024, maximum: 1024 ** 4 }) }, closed),
     ),
     /** Who may see this shop's machines; `private` sends nothing about them. Default `availability`. */
     sharing: Type.Optional(Type.Enum([...SHARING_LEVELS])),

@@ -9,6 +9,8 @@ export const START_COUNTING: CounterState = { total: undefined }
 
 /** No machine makes more parts than this between two readings: a larger jump is a counter that was set, or a bad reading. */
 const STEP_MAX = 10_000
+/** A counter that comes to zero with fewer than this to go has run over; with more, somebody has reset it. */
+const OVERRUN_MAX = 1_000
 
 /**
  * Parts finished since the reading before. A counter that starts again (reset by hand, or another number typed in) counts
@@ -26,7 +28,8 @@ export const stepCounter = (
     return { state: before, output: undefined }
   const state = { total: value }
   if (before.total === undefined || value === before.total) return { state, output: undefined }
-  const parts = value > before.total ? value - before.total : value + range - before.total
-  if (parts > STEP_MAX) return { state, output: undefined }
+  const overrun = value < before.total
+  const parts = overrun ? value + range - before.total : value - before.total
+  if (parts > (overrun ? OVERRUN_MAX : STEP_MAX)) return { state, output: undefined }
   return { state, output: { parts, total: value } }
 }

@@ -1,2 +1,3 @@
+export { startAgent } from './agent.ts'
 export { AgentConfig } from './config.ts'
 export { checkAgentConfig } from './config-sense.ts'

@@ -12,6 +12,10 @@ export type MachineInput =
   | { readonly type: 'clock-stepped'; readonly byMs: number }
   /** The agent stops in good order. */
   | { readonly type: 'stop' }
+  /** Somebody needs profile and state once more. */
+  | { readonly type: 'say-again' }
+
+type TrackedInput = Exclude<MachineInput, { readonly type: 'stop' | 'say-again' }>
 
 export interface MachineState {
   readonly tracker: TrackerState
@@ -45,6 +49,7 @@ export const stepMachine = (
   now: number,
 ): { readonly state: MachineState; readonly records: NakamaRecord[]; readonly changed: boolean } => {
   if (input.type === 'stop') return { state: before, records: lastWord(machine, before), changed: false }
+  if (input.type === 'say-again') return { state: before, records: repeated(machine, before, now), changed: false }
   const { state: tracker, outputs } = step(machine.timing, before.tracker, toTrackerInput(machine, input), now)
   const records = outputs.map(output => stateRecord(machine, output))
   if (before.tracker.code === undefined && outputs.length > 0) records.unshift(...firstWords(machine, before, now))
@@ -68,7 +73,7 @@ export const stepMachine = (
 
 const who = ({ id, kind }: MachineSettings) => ({ machine: id, kind }) as const
 
-const toTrackerInput = (machine: MachineSettings, input: Exclude<MachineInput, { type: 'stop' }>): TrackerInput =>
+const toTrackerInput = (machine: MachineSettings, input: TrackedInput): TrackerInput =>
   input.type === 'reading' ? { type: 'reading', evidence: evaluate(machine.rules, input.reading.values) } : input
 
 const stateRecord = (machine: MachineSettings, { at, code, since }: StateOutput): NakamaRecord => ({
@@ -79,14 +84,28 @@ const stateRecord = (machine: MachineSettings, { at, code, since }: StateOutput)
   since,
 })
 
+const profileRecord = (machine: MachineSettings, at: number): NakamaRecord => ({
+  type: 'profile',
+  at,
+  ...who(machine),
+  name: machine.name,
+})
+
 const firstWords = (machine: MachineSettings, { knownUntil }: MachineState, now: number): NakamaRecord[] => {
-  const profile: NakamaRecord = { type: 'profile', at: now, ...who(machine), name: machine.name }
+  const profile = profileRecord(machine, now)
   // A clock that went back since then leaves no gap that could be told.
   if (knownUntil === undefined || knownUntil >= now) return [profile]
   return [
     { type: 'gap', at: now, machine: machine.id, from: knownUntil, to: now, what: 'all', why: 'agent-stopped' },
     profile,
   ]
+}
+
+const repeated = (machine: MachineSettings, { tracker }: MachineState, now: number): NakamaRecord[] => {
+  const { code, since, goodAt, saidAt } = tracker
+  if (code === undefined) return []
+  const at = code === 'OFFLINE' ? now : Math.max(goodAt, saidAt)
+  return [profileRecord(machine, now), stateRecord(machine, { code, since, at, changed: false })]
 }
 
 // With it the gap of a restart is as long as the restart, not as the time since the last heartbeat.

@@ -153,8 +153,7 @@ const openConnection = (socket: Socket, { port, unit, timeoutMs }: ModbusLinkOpt
     else if (result.failure.kind === 'protocol') drop(result.failure)
     else if (result.failure.kind === 'timeout') {
       timeouts++
-      if (headers.inFrame) drop({ kind: 'protocol', message: 'a frame was cut off' })
-      else if (timeouts >= TIMEOUTS_MAX) drop({ kind: 'timeout', message: `${timeouts} timeouts in a row` })
+      if (timeouts >= TIMEOUTS_MAX) drop({ kind: 'timeout', message: `${timeouts} timeouts in a row` })
     }
     return result
   }
@@ -165,7 +164,7 @@ const openConnection = (socket: Socket, { port, unit, timeoutMs }: ModbusLinkOpt
     async read(request) {
       const result = await new Promise<ReadResult>(resolve => {
         settle = resolve
-        deadline = setTimeout(() => resolve(noAnswer(timeoutMs)), timeoutMs)
+        deadline = setTimeout(() => resolve(headers.inFrame ? CUT_OFF : noAnswer(timeoutMs)), timeoutMs)
         void ask(client, request).then(resolve)
       })
       clearTimeout(deadline)
@@ -174,6 +173,9 @@ const openConnection = (socket: Socket, { port, unit, timeoutMs }: ModbusLinkOpt
     },
   }
 }
+
+/** What comes after half a frame would be read as the rest of it. */
+const CUT_OFF: ReadResult = { ok: false, failure: { kind: 'protocol', message: 'a frame was cut off' } }
 
 const noAnswer = (timeoutMs: number): ReadResult => ({
   ok: false,

@@ -1,0 +1,121 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fromConfigDir, type RunningService, readSecret, type ServiceContext, startHealthServer } from '@nakama/service'
+import packageJson from '../package.json' with { type: 'json' }
+import { watchClock } from './clock.ts'
+import type { AgentConfig } from './config.ts'
+import { agentHealth } from './health.ts'
+import { openJournal } from './journal/journal.ts'
+import { type MachineFacts, openMachines } from './machines.ts'
+import { type MachineSettings, resolveSettings } from './settings.ts'
+import { statusMachines } from './sharing.ts'
+import { modbusSource } from './sources/modbus.ts'
+import { opcuaSource } from './sources/opcua.ts'
+import { createSourceMetrics, type Source, type SourceContext } from './sources/source.ts'
+import { openTaking } from './uplink/taking.ts'
+import { startUplink } from './uplink/uplink.ts'
+
+const TICK_MS = 1_000
+const SOURCES_STOP_MAX_MS = 3_000
+
+/**
+ * The whole agent: machines → state → journal → broker, and its health page. It starts without a broker and without any
+ * machine, and waits for neither; it cannot start without its folder.
+ *
+ * @throws NakamaError when the folder or the journal in it cannot be used, or a secret is missing.
+ */
+export const startAgent = async (context: ServiceContext<AgentConfig>): Promise<RunningService> => {
+  const { config, configFile, log: bareLog, metrics, random } = context
+  const { shop, agent } = config
+  const log = bareLog.child({ shop, agent })
+  const settings = resolveSettings(config)
+  const dataDir = fromConfigDir(configFile, config.dataDir)
+  const password = readSecret(config.broker.password, configFile)
+  await mkdir(dataDir, { recursive: true })
+
+  const monotonic = (): number => performance.now()
+  let onClockStepped = (_byMs: number): void => {}
+  const { now } = watchClock(context.now, monotonic, byMs => onClockStepped(byMs))
+  const taking = await openTaking({ file: join(dataDir, 'taking.json'), now, log })
+  const journal = await openJournal({
+    dir: join(dataDir, 'journal'),
+    maxBytes: settings.journalMaxBytes,
+    ...{ now, random, log, metrics },
+  })
+  const { at: lastAt, byMachine } = journal.lastJournaled
+  const machines = openMachines({
+    machines: settings.machines,
+    sharing: settings.sharing,
+    knownUntil: machine => byMachine.get(machine) ?? lastAt,
+    append: record => journal.append(record),
+    onStateChanged: () => uplink.statusChanged(),
+    ...{ now, log },
+  })
+  const uplink = startUplink({
+    ...{ shop, agent, journal, taking, now, random, log, metrics },
+    version: packageJson.version,
+    broker: { url: config.broker.url, username: config.broker.username, password },
+    machines: () => statusMachines(settings.sharing, machines.status()),
+    configRev: settings.configRev,
+    onNewStore: () => machines.sayAgain(),
+  })
+
+  onClockStepped = machines.clockStepped
+  metrics.gauge('machines_heard', 'Machines that are not OFFLINE', () => machines.facts().filter(isHeard).length)
+
+  const aborter = new AbortController()
+  const sources = sourcesFor(settings.machines, join(dataDir, 'pki'), {
+    sink: machines,
+    metrics: createSourceMetrics(metrics),
+    ...{ now, monotonic, random, log },
+  })
+  const running = sources.map(source =>
+    source.run(aborter.signal).catch(error => log.error({ err: error, code: 'SOURCE_DIED' }, 'source failed')),
+  )
+  let tickedAt = now()
+  const ticker = setInterval(() => {
+    tickedAt = now()
+    machines.tick()
+  }, TICK_MS)
+
+  const health = await startHealthServer(
+    config.http,
+    () => {
+      const { connected: brokerConnected, lastAckAt } = uplink
+      return agentHealth(
+        { machines: machines.facts(), brokerConnected, lastAckAt, journal: journal.stats(), tickedAt },
+        now(),
+      )
+    },
+    metrics,
+  )
+
+  const stop = async (): Promise<void> => {
+    aborter.abort()
+    clearInterval(ticker)
+    await Promise.race([Promise.all(running), new Promise(resolve => setTimeout(resolve, SOURCES_STOP_MAX_MS).unref())])
+    machines.stop()
+    await uplink.stop()
+    await journal.close()
+    await health.stop()
+  }
+  let stopping: Promise<void> | undefined
+  return {
+    addresses: { http: health.url },
+    stop: () => {
+      stopping ??= stop()
+      return stopping
+    },
+  }
+}
+
+const isHeard = ({ code }: MachineFacts): boolean => code !== 'OFFLINE'
+
+const sourcesFor = (machines: readonly MachineSettings[], pkiDir: string, context: SourceContext): Source[] => {
+  const modbus = machines.flatMap(({ id, source }) => (source.type === 'modbus-tcp' ? [{ id, source }] : []))
+  const opcua = machines.flatMap(({ id, source }) => (source.type === 'opcua' ? [{ id, source }] : []))
+  return [
+    ...(modbus.length > 0 ? [modbusSource(modbus, context)] : []),
+    ...(opcua.length > 0 ? [opcuaSource(opcua, pkiDir, context)] : []),
+  ]
+}

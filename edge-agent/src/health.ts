@@ -1,0 +1,44 @@
+import type { Health } from '@nakama/service'
+import type { Machines } from './machines.ts'
+
+export interface AgentFacts {
+  readonly machines: ReturnType<Machines['facts']>
+  readonly brokerConnected: boolean
+  readonly lastAckAt: number | null
+  readonly journal: { readonly bytes: number; readonly maxBytes: number; readonly oldestAt: number | null }
+  /** Of the last tick of the agent's own clockwork. */
+  readonly tickedAt: number
+}
+
+/** The clockwork beats every second; this late, the process is stuck or starved. */
+const TICK_MAX_AGE_MS = 10_000
+
+/**
+ * Good is an agent that goes on asking its machines. A machine that does not answer is the machine's affair and shows as
+ * OFFLINE (shops cut the breaker at night), and a broker that is away is what the journal is for; both are in the details,
+ * with their ages.
+ */
+export const agentHealth = (facts: AgentFacts, now: number): Health => {
+  const age = (at: number | null | undefined): number | null => (at === null || at === undefined ? null : now - at)
+  const stuck = facts.machines.filter(machine => now - machine.triedAt > machine.offlineAfterMs)
+  const ticking = now - facts.tickedAt <= TICK_MAX_AGE_MS
+  const perMachine = facts.machines.flatMap(machine => [
+    [`machine.${machine.id}.lastReadingAgeMs`, age(machine.readAt)] as const,
+    [`machine.${machine.id}.state`, machine.code] as const,
+  ])
+  return {
+    ok: ticking && stuck.length === 0,
+    ready: ticking,
+    details: {
+      brokerConnected: facts.brokerConnected,
+      lastAckAgeMs: age(facts.lastAckAt),
+      journalBytes: facts.journal.bytes,
+      journalMaxBytes: facts.journal.maxBytes,
+      journalOldestAgeMs: age(facts.journal.oldestAt),
+      machines: facts.machines.length,
+      machinesHeard: facts.machines.filter(machine => machine.code !== 'OFFLINE').length,
+      machinesNotAsked: stuck.map(machine => machine.id).join(' '),
+      ...Object.fromEntries(perMachine),
+    },
+  }
+}

@@ -1,0 +1,122 @@
+import type { MachineStatus, NakamaRecord, StateCode } from '@nakama/contract'
+import type { Log } from '@nakama/service'
+import { type MachineInput, type MachineState, startMachine, stateNow, stepMachine } from './machine.ts'
+import type { MachineSettings } from './settings.ts'
+import { mayLeave, type Sharing } from './sharing.ts'
+import type { ReadFailure, Reading, Sink } from './sources/source.ts'
+
+/** All machines of the agent: takes readings, gives records. */
+export interface Machines extends Sink {
+  /** Once a second: silence and heartbeats. */
+  tick(): void
+  /** The clock was set; asked before anything is stamped with the new time. */
+  clockStepped(byMs: number): void
+  /** Says profile and state of every machine once more, for a database that has never heard of them. */
+  sayAgain(): void
+  /** Writes down up to when everything is known; no reading may come after it. */
+  stop(): void
+  status(): { [id: string]: MachineStatus }
+  facts(): MachineFacts[]
+}
+
+export interface MachineFacts {
+  readonly id: string
+  readonly code: StateCode
+  /** Of the last reading; undefined before the first. */
+  readonly readAt: number | undefined
+  /** Of the last try to read, good or bad; of the start, before there was one. */
+  readonly triedAt: number
+  readonly offlineAfterMs: number
+}
+
+export interface MachinesOptions {
+  readonly machines: readonly MachineSettings[]
+  readonly sharing: Sharing
+  /** Up to when former epochs know a machine; undefined: there were none. */
+  readonly knownUntil: (machine: string) => number | undefined
+  readonly append: (record: NakamaRecord) => void
+  readonly onStateChanged: () => void
+  readonly now: () => number
+  readonly log: Log
+}
+
+interface Entry {
+  readonly settings: MachineSettings
+  state: MachineState
+  readAt: number | undefined
+  triedAt: number
+  /** Since when tries have failed; undefined while readings come. */
+  failingSince: number | undefined
+}
+
+export const openMachines = (options: MachinesOptions): Machines => {
+  const { sharing, append, now, log } = options
+  const started = now()
+  const entries = new Map<string, Entry>()
+  for (const settings of options.machines) {
+    const state = startMachine(started, options.knownUntil(settings.id))
+    entries.set(settings.id, { settings, state, readAt: undefined, triedAt: started, failingSince: undefined })
+  }
+
+  const feed = (entry: Entry, input: MachineInput, at: number): void => {
+    const { settings, state: before } = entry
+    const { state, records, changed } = stepMachine(settings, before, input, at)
+    entry.state = state
+    for (const record of records) if (mayLeave(sharing, record)) append(record)
+    if (!changed) return
+    const { code, since } = stateNow(state)
+    log.info({ machine: settings.id, state: code, since }, 'state changed')
+    options.onStateChanged()
+  }
+  const feedAll = (input: MachineInput, at: number): void => {
+    for (const entry of entries.values()) feed(entry, input, at)
+  }
+
+  return {
+    reading(machine: string, reading: Reading) {
+      const entry = entries.get(machine) as Entry
+      if (entry.failingSince !== undefined) {
+        log.info({ machine, durationMs: reading.at - entry.failingSince }, 'machine read again')
+        entry.failingSince = undefined
+      }
+      entry.readAt = reading.at
+      entry.triedAt = reading.at
+      feed(entry, { type: 'reading', reading }, reading.at)
+    },
+    failure(machine: string, { kind, message }: ReadFailure) {
+      const entry = entries.get(machine) as Entry
+      entry.triedAt = now()
+      if (entry.failingSince !== undefined) return
+      entry.failingSince = entry.triedAt
+      log.warn({ machine, kind, reason: message, code: 'MACHINE_NOT_READ' }, 'machine not read; trying on')
+    },
+    tick: () => feedAll({ type: 'tick' }, now()),
+    clockStepped(byMs) {
+      log.warn({ byMs, code: 'CLOCK_STEPPED' }, 'the clock was set')
+      for (const entry of entries.values()) {
+        entry.triedAt += byMs
+        if (entry.readAt !== undefined) entry.readAt += byMs
+        if (entry.failingSince !== undefined) entry.failingSince += byMs
+        // The time is not needed, and asking for it here would ask the clock that is just being set.
+        feed(entry, { type: 'clock-stepped', byMs }, 0)
+      }
+    },
+    sayAgain: () => feedAll({ type: 'say-again' }, now()),
+    stop: () => feedAll({ type: 'stop' }, now()),
+    status: () =>
+      Object.fromEntries(
+        [...entries.values()].map(({ settings: { id, kind, name }, state }) => [
+          id,
+          { kind, name, ...stateNow(state) },
+        ]),
+      ),
+    facts: () =>
+      [...entries.values()].map(({ settings, state, readAt, triedAt }) => ({
+        id: settings.id,
+        code: stateNow(state).code,
+        readAt,
+        triedAt,
+        offlineAfterMs: settings.timing.offlineAfterMs,
+      })),
+  }
+}

@@ -1,0 +1,114 @@
+import { checkRecord, type NakamaRecord } from '@nakama/contract'
+import { describe, expect, it } from 'vitest'
+import { type MachineInput, startMachine, stateNow, stepMachine } from '../src/machine.ts'
+import { DEFAULT_TIMING, type MachineSettings } from '../src/settings.ts'
+import type { Values } from '../src/sources/source.ts'
+
+const { pollMs: _, ...durations } = DEFAULT_TIMING
+const MACHINE: MachineSettings = {
+  id: 'lathe-1',
+  kind: 'nc-lathe',
+  name: '旋盤1号機',
+  source: { type: 'opcua', endpoint: 'opc.tcp://h', pollMs: 1_000, publishMs: 500, security: 'none', signals: [] },
+  rules: { running: [{ signal: 'on', is: true }], idle: [{ signal: 'on', is: false }] },
+  timing: { ...durations, heartbeatMs: 300_000 },
+  counter: { signal: 'parts', range: 2 ** 32 },
+  samples: ['speed'],
+}
+const T = 1_700_000_000_000
+
+const run = (knownUntil: number | undefined, inputs: readonly (readonly [number, MachineInput])[]) => {
+  let state = startMachine(T, knownUntil)
+  const records: NakamaRecord[] = []
+  for (const [at, input] of inputs) {
+    const next = stepMachine(MACHINE, state, input, T + at)
+    state = next.state
+    records.push(...next.records)
+  }
+  for (const record of records) expect(checkRecord(record)).toMatchObject({ ok: true })
+  return { records, state }
+}
+const read = (at: number, values: Values): readonly [number, MachineInput] => [
+  at,
+  { type: 'reading', reading: { at: T + at, values } },
+]
+const tick = (at: number): readonly [number, MachineInput] => [at, { type: 'tick' }]
+const who = { machine: 'lathe-1', kind: 'nc-lathe' } as const
+
+describe('the first words of an epoch', () => {
+  const profile = { type: 'profile', at: T + 400, ...who, name: '旋盤1号機' }
+  const state = { type: 'state', at: T + 400, ...who, code: 'RUNNING', since: T + 400 }
+
+  it('are profile and state on a fresh card', () =>
+    expect(run(undefined, [tick(0), read(400, { on: true })]).records).toEqual([profile, state]))
+
+  it('are the gap since the former epoch, then profile and state', () =>
+    expect(run(T - 60_000, [tick(0), read(400, { on: true }), read(900, { on: true })]).records).toEqual([
+      {
+        type: 'gap',
+        at: T + 400,
+        machine: 'lathe-1',
+        from: T - 60_000,
+        to: T + 400,
+        what: 'all',
+        why: 'agent-stopped',
+      },
+      profile,
+      state,
+    ]))
+
+  it('come with OFFLINE when the machine does not answer, and only once', () => {
+    const { records } = run(T - 60_000, [tick(0), tick(29_999), tick(30_000), read(40_000, { on: true })])
+    expect(records.map(record => record.type)).toEqual(['gap', 'profile', 'state', 'state'])
+    expect(records[0]).toMatchObject({ from: T - 60_000, to: T + 30_000 })
+    expect(records[2]).toMatchObject({ code: 'OFFLINE', since: T, at: T + 30_000 })
+  })
+
+  it('tell no gap that would end before it began, after a clock that went back', () =>
+    expect(run(T + 3_600_000, [read(400, { on: true })]).records.map(record => record.type)).toEqual([
+      'profile',
+      'state',
+    ]))
+})
+
+it('is OFFLINE until somebody knows better', () => {
+  expect(stateNow(run(undefined, [tick(100)]).state)).toEqual({ code: 'OFFLINE', since: T })
+  expect(stateNow(run(undefined, [read(100, { on: false })]).state)).toEqual({ code: 'IDLE', since: T + 100 })
+})
+
+it('records parts and samples with each reading', () => {
+  const { records } = run(undefined, [
+    read(0, { on: true, parts: 10, speed: 1_500 }),
+    read(1_000, { on: true, parts: 11, speed: null }),
+    read(2_000, { on: true, parts: 11, speed: 1_400 }),
+  ])
+  expect(records.slice(2)).toEqual([
+    { type: 'samples', ...who, at: [T], signals: { speed: [1_500] } },
+    { type: 'count', at: T + 1_000, ...who, parts: 1, total: 11 },
+    { type: 'samples', ...who, at: [T + 2_000], signals: { speed: [1_400] } },
+  ])
+})
+
+describe('the last word', () => {
+  it('says up to when the state is known, so that the gap is as long as the restart', () =>
+    expect(
+      run(undefined, [read(0, { on: true }), read(20_000, { on: true }), [25_000, { type: 'stop' }]]).records.at(-1),
+    ).toEqual({ type: 'state', at: T + 20_000, ...who, code: 'RUNNING', since: T } satisfies NakamaRecord))
+
+  it('is none for a machine of which nothing new is known', () => {
+    expect(run(undefined, [read(0, { on: true }), [1_000, { type: 'stop' }]]).records).toHaveLength(2)
+    expect(run(undefined, [tick(30_000), [31_000, { type: 'stop' }]]).records).toHaveLength(2)
+    expect(run(undefined, [[1_000, { type: 'stop' }]]).records).toHaveLength(0)
+  })
+})
+
+it('says profile and state again when asked, OFFLINE too', () => {
+  const running = run(undefined, [read(0, { on: true }), read(5_000, { on: true }), [5_500, { type: 'say-again' }]])
+  expect(running.records.slice(2)).toMatchObject([
+    { type: 'profile', at: T + 5_500 },
+    { type: 'state', code: 'RUNNING', since: T, at: T + 5_000 },
+  ])
+  const silent = run(undefined, [tick(30_000), [35_000, { type: 'say-again' }]])
+  expect(silent.records.slice(2)).toMatchObject([{ type: 'profile' }, { code: 'OFFLINE', at: T + 35_000 }])
+  expect(run(undefined, [[35_000, { type: 'say-again' }]]).records).toEqual([])
+})

@@ -1,0 +1,131 @@
+import type { NakamaRecord } from '@nakama/contract'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { watchClock } from '../src/clock.ts'
+import { START_COUNTING, stepCounter } from '../src/counter.ts'
+import { toSamples } from '../src/sampler.ts'
+import { mayLeave, statusMachines } from '../src/sharing.ts'
+import type { Value } from '../src/sources/source.ts'
+
+const count = (range: number, ...values: Value[]) => {
+  let state = START_COUNTING
+  return values.map(value => {
+    const next = stepCounter(state, value, range)
+    state = next.state
+    return next.output?.parts
+  })
+}
+
+describe('the counter', () => {
+  it('counts differences, and nothing at first', () =>
+    expect(count(2 ** 32, 100, 100, 101, 104)).toEqual([undefined, undefined, 1, 3]))
+
+  it('counts on when the number runs over', () => {
+    expect(count(2 ** 16, 65_534, 1)).toEqual([undefined, 3])
+    expect(count(2 ** 32, 2 ** 32 - 1, 0)).toEqual([undefined, 1])
+  })
+
+  it('invents no parts when it is reset, set or misread', () => {
+    expect(count(2 ** 16, 60_000, 0)).toEqual([undefined, undefined])
+    expect(count(2 ** 32, 500, 0, 1, 4_000_000_000, 7, 8)).toEqual([undefined, undefined, 1, undefined, undefined, 1])
+  })
+
+  it('counts across missing values', () =>
+    expect(count(2 ** 32, 5, null, 'x', -1, 1.5, 7)).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+      2,
+    ]))
+
+  it('counts as many parts as were made, wherever it runs over', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 65_535 }), fc.array(fc.integer({ min: 0, max: 999 })), (first, steps) => {
+        let total = first
+        const totals = [first, ...steps.map(step => (total += step))]
+        const parts = count(2 ** 16, ...totals.map(total => total % 2 ** 16))
+        expect(parts.reduce<number>((sum, one) => sum + (one ?? 0), 0)).toBe(total - first)
+      }),
+    )
+  })
+})
+
+describe('sharing', () => {
+  const about = { machine: 'm', kind: 'laser' } as const
+  const records: NakamaRecord[] = [
+    { type: 'profile', at: 1, ...about, name: 'x' },
+    { type: 'state', at: 1, ...about, code: 'IDLE', since: 1 },
+    { type: 'samples', ...about, at: [1], signals: { a: [1] } },
+    { type: 'count', at: 1, ...about, parts: 1, total: 1 },
+    { type: 'gap', at: 1, machine: 'm', from: 0, to: 1, what: 'all', why: 'agent-stopped' },
+    { type: 'gap', at: 1, machine: null, from: 0, to: 1, what: 'samples', why: 'journal-full' },
+  ]
+  const leaving = (level: 'private' | 'aggregate' | 'availability' | 'named', telemetry: boolean) =>
+    records.filter(record => mayLeave({ level, telemetry }, record)).map(record => record.type)
+  const machines = { m: { kind: 'laser', name: 'x', code: 'IDLE', since: 1 } } as const
+
+  it('lets nothing of a machine leave a private shop, with or without telemetry', () => {
+    for (const telemetry of [true, false]) {
+      expect(leaving('private', telemetry)).toEqual(['gap'])
+      expect(statusMachines({ level: 'private', telemetry }, machines)).toEqual({})
+    }
+  })
+
+  it('lets counts and samples leave only with telemetry', () => {
+    for (const level of ['aggregate', 'availability', 'named'] as const) {
+      expect(leaving(level, false)).toEqual(['profile', 'state', 'gap', 'gap'])
+      expect(leaving(level, true)).toEqual(records.map(record => record.type))
+      expect(statusMachines({ level, telemetry: false }, machines)).toEqual(machines)
+    }
+  })
+})
+
+describe('samples', () => {
+  const machine = { id: 'm', kind: 'laser', samples: ['a', 'b', 'c'] } as const
+
+  it('are numbers, with booleans as 0 and 1', () =>
+    expect(toSamples(machine, { at: 7, values: { a: 1.5, b: true, c: null, d: 4 } })).toEqual({
+      type: 'samples',
+      machine: 'm',
+      kind: 'laser',
+      at: [7],
+      signals: { a: [1.5], b: [1], c: [null] },
+    }))
+
+  it('never carry a text', () =>
+    expect(toSamples(machine, { at: 7, values: { a: 'O1234 SECRET', b: false, c: Number.NaN } })?.signals).toEqual({
+      a: [null],
+      b: [0],
+      c: [null],
+    }))
+
+  it('are none without a value', () => {
+    expect(toSamples(machine, { at: 7, values: { a: 'text', b: null } })).toBe(undefined)
+    expect(toSamples({ ...machine, samples: [] }, { at: 7, values: { a: 1 } })).toBe(undefined)
+  })
+})
+
+describe('the clock', () => {
+  it('tells a step of either direction before it gives the new time, and no slewing', () => {
+    let [wall, mono] = [1_000_000, 0]
+    const told: number[] = []
+    const clock = watchClock(
+      () => wall,
+      () => mono,
+      byMs => told.push(byMs),
+    )
+    const pass = (wallMs: number, monoMs: number): number => {
+      wall += wallMs
+      mono += monoMs
+      return clock.now()
+    }
+    for (let i = 0; i < 100; i++) pass(1_000.5, 1_000)
+    expect(told).toEqual([])
+    expect(pass(3_600_000 + 100, 100)).toBe(wall)
+    expect(pass(-10_800_000, 0)).toBe(wall)
+    expect(pass(500, 500)).toBe(wall)
+    expect(told).toEqual([3_600_000, -10_800_000])
+  })
+})
