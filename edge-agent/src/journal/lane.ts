@@ -1,0 +1,221 @@
+import type { Lane } from '@nakama/contract'
+import { isAtOrBefore, type Position } from './acks-format.ts'
+import type { QueuedBatch, Stream } from './batch-queue.ts'
+import type { ClosedBatch } from './batcher.ts'
+import { endOf, isEmpty, type Section, type Segment, sectionsOf } from './recovery.ts'
+import type { Span } from './times.ts'
+
+/** Batches kept in memory, so that what is sent at once needs no reading. What is not yet durable is kept in any case. */
+const RECENT_MAX_BYTES = 256 * 1024
+
+/** Of each lane this many segments stay although all is acknowledged: they know when each machine was last read. */
+export const KEPT_SEGMENTS = 2
+
+export interface RecentBatch extends ClosedBatch, QueuedBatch {}
+
+interface OwnStream {
+  readonly opening: number
+  readonly epoch: string
+  oldest: number
+  newest: number
+}
+
+export interface LaneOptions {
+  readonly lane: Lane
+  readonly epoch: string
+  readonly opening: number
+  /** As found at the opening, oldest first. */
+  readonly segments: Segment[]
+  readonly acked: Position
+}
+
+export type LaneBook = ReturnType<typeof openLane>
+
+/** The book of one lane: which batches there are, where they lie, and how far they are written and acknowledged. No I/O. */
+export const openLane = ({ lane, epoch, opening, segments, acked: found }: LaneOptions) => {
+  let acked = found
+  const streams: OwnStream[] = []
+  const recent: RecentBatch[] = []
+  let recentBytes = 0
+  let waitingBytes = 0
+  let writtenSeq = 0
+  let durableSeq = 0
+
+  const firstFrom = (of: OwnStream, seq: number): number => {
+    const onDisk = sectionsOf(segments).filter(section => section.opening === of.opening && section.lastSeq >= seq)
+    const inMemory = of.opening === opening ? recent.find(batch => batch.seq >= seq) : undefined
+    const candidates = onDisk.filter(section => !isEmpty(section)).map(section => Math.max(section.firstSeq, seq))
+    if (inMemory !== undefined) candidates.push(inMemory.seq)
+    return candidates.length === 0 ? of.newest + 1 : Math.min(...candidates)
+  }
+
+  /** After anything was given up: streams begin at what is still there; former epochs without anything are no more. */
+  const recount = (): void => {
+    for (const stream of streams) stream.oldest = firstFrom(stream, stream.oldest)
+    const left = streams.filter(stream => stream.opening === opening || stream.oldest <= stream.newest)
+    streams.splice(0, streams.length, ...left)
+  }
+
+  const forget = (index: number): void => {
+    const [gone] = recent.splice(index, 1)
+    if (gone !== undefined) recentBytes -= gone.bytes
+  }
+
+  const trim = (): void => {
+    for (let first = recent[0]; first !== undefined && first.seq <= durableSeq; first = recent[0]) {
+      if (!isAcked(first.seq) && recentBytes <= RECENT_MAX_BYTES) return
+      forget(0)
+    }
+  }
+
+  const recountWaiting = (): void => {
+    waitingBytes = unwritten().reduce((sum, batch) => sum + batch.bytes, 0)
+  }
+
+  const unwritten = (): RecentBatch[] => recent.filter(batch => batch.seq > writtenSeq)
+
+  const isAcked = (seq: number): boolean => isAtOrBefore({ opening, seq }, acked)
+
+  const isDone = (segment: Segment): boolean =>
+    segment.sections.every(section => isEmpty(section) || isAtOrBefore(endOf(section), acked))
+
+  for (const section of sectionsOf(segments)) {
+    if (isEmpty(section) || isAtOrBefore(endOf(section), acked)) continue
+    const last = streams.at(-1)
+    if (last?.opening === section.opening) last.newest = section.lastSeq
+    else {
+      // What was deleted was acknowledged, even where the ack's own file is older than that.
+      const oldest = section.opening === acked.opening ? Math.max(acked.seq + 1, section.firstSeq) : section.firstSeq
+      streams.push({ opening: section.opening, epoch: section.epoch, oldest, newest: section.lastSeq })
+    }
+  }
+  const present: OwnStream = { opening, epoch, oldest: 1, newest: 0 }
+  streams.push(present)
+
+  return {
+    lane,
+    segments,
+    get acked() {
+      return acked
+    },
+    /** Of the present epoch. */
+    get newestSeq() {
+      return present.newest
+    },
+    get durableSeq() {
+      return durableSeq
+    },
+    streams: (): Stream[] =>
+      streams.map(stream => ({ lane, epoch: stream.epoch, oldest: stream.oldest, newest: stream.newest })),
+
+    add(batch: ClosedBatch): number {
+      present.newest += 1
+      recent.push({ ...batch, seq: present.newest })
+      recentBytes += batch.bytes
+      waitingBytes += batch.bytes
+      trim()
+      return present.newest
+    },
+
+    /** False when it is not the lane's oldest stream, or nothing new. */
+    deleteUpTo(ofEpoch: string, seq: number): boolean {
+      const head = streams[0]
+      if (head?.epoch !== ofEpoch || seq < head.oldest || seq > head.newest) return false
+      acked = { opening: head.opening, seq }
+      head.oldest = firstFrom(head, seq + 1)
+      if (head.opening !== opening && head.oldest > head.newest) streams.shift()
+      trim()
+      return true
+    },
+
+    unwritten,
+    /** Octets of these. */
+    get waitingBytes() {
+      return waitingBytes
+    },
+    markWritten(seq: number): void {
+      writtenSeq = seq
+      recountWaiting()
+    },
+    markDurable(): void {
+      durableSeq = writtenSeq
+      trim()
+    },
+    /** What was written since the last sync may be anywhere: it is to be written again, elsewhere. */
+    rewind(): void {
+      writtenSeq = durableSeq
+      recountWaiting()
+      for (const section of sectionsOf(segments)) {
+        if (section.opening === opening) section.lastSeq = Math.min(section.lastSeq, durableSeq)
+      }
+    },
+
+    /** Gives up the oldest of what waits to be written until `maxBytes` are left; what was acknowledged first. The span lost. */
+    dropUnwritten(maxBytes: number): Span | undefined {
+      const lost: RecentBatch[] = []
+      for (const batch of unwritten()) {
+        if (waitingBytes <= maxBytes) break
+        waitingBytes -= batch.bytes
+        forget(recent.indexOf(batch))
+        if (!isAcked(batch.seq)) lost.push(batch)
+      }
+      recount()
+      return lost.length === 0 ? undefined : around(lost)
+    },
+
+    /** What is in memory from the first batch at or after `seq` on, if that one is. */
+    recentFrom(ofEpoch: string, seq: number): readonly RecentBatch[] {
+      if (ofEpoch !== epoch) return []
+      const start = recent.findIndex(batch => batch.seq >= seq)
+      return start === -1 || firstFrom(present, seq) !== recent[start]?.seq ? [] : recent.slice(start)
+    },
+    /** Where the first batch at or after `seq` lies on the disk. */
+    locate(ofEpoch: string, seq: number): { segment: Segment; section: Section; seq: number } | undefined {
+      for (const segment of segments) {
+        const section = segment.sections.find(each => each.epoch === ofEpoch && each.lastSeq >= seq && !isEmpty(each))
+        if (section !== undefined) return { segment, section, seq: Math.max(seq, section.firstSeq) }
+      }
+      return undefined
+    },
+
+    /** A segment that nobody needs any more, oldest first; it leaves the book. */
+    releaseDone(): Segment | undefined {
+      const [first] = segments
+      if (first === undefined || segments.length <= KEPT_SEGMENTS || !isDone(first)) return undefined
+      return segments.shift()
+    },
+    /** Whether the oldest segment can be given up and the newest record would still be there. */
+    get canGiveUp(): boolean {
+      return segments.slice(1).some(segment => segment.sections.some(section => !isEmpty(section)))
+    },
+    giveUpOldest(): Segment | undefined {
+      const gone = segments.shift()
+      recount()
+      return gone
+    },
+    /** Batches after `lastSeq` of this section cannot be read. */
+    cut(section: Section, lastSeq: number): void {
+      section.lastSeq = Math.min(section.lastSeq, lastSeq)
+      recount()
+    },
+
+    /** Of what is not acknowledged: octets, and time of the oldest as far as the book knows. */
+    unacked(): { bytes: number; oldestAt: number | null; head: { epoch: string; seq: number } | undefined } {
+      const head = streams.find(stream => stream.oldest <= stream.newest)
+      if (head === undefined) return { bytes: 0, oldestAt: null, head: undefined }
+      const left = sectionsOf(segments).filter(each => !isEmpty(each) && !isAtOrBefore(endOf(each), acked))
+      const bytes = left.reduce((sum, section) => sum + section.end - section.start, 0)
+      const newest = head === present ? recent.find(batch => batch.seq === head.oldest) : undefined
+      return {
+        bytes: bytes + waitingBytes,
+        oldestAt: newest?.firstAt ?? left[0]?.firstAt ?? null,
+        head: { epoch: head.epoch, seq: head.oldest },
+      }
+    },
+  }
+}
+
+const around = (batches: readonly { readonly firstAt: number; readonly lastAt: number }[]): Span => ({
+  from: Math.min(...batches.map(batch => batch.firstAt)),
+  to: Math.max(...batches.map(batch => batch.lastAt)),
+})

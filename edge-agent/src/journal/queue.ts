@@ -1,0 +1,142 @@
+import { encodeBatch, type GapRecord, LANES, type Lane, messageOf } from '@nakama/contract'
+import type { Log, Metrics } from '@nakama/service'
+import { isAtOrBefore } from './acks-format.ts'
+import type { BatchQueue, QueuedBatch } from './batch-queue.ts'
+import type { LaneBook } from './lane.ts'
+import type { SegmentReader } from './reader.ts'
+import { endOf, isEmpty, type Loss, type Segment } from './recovery.ts'
+import type { Storage } from './storage.ts'
+import { type Span, spanOfBatch } from './times.ts'
+
+const DEAD_LETTER_FILE = 'dead-letter.jsonl'
+const DEAD_LETTER_MAX_BYTES = 16 * 1024 * 1024
+
+/** Failures to read a segment, one after another, before what is in it is given up. */
+const READ_FAILURES_MAX = 3
+
+export interface QueueOptions {
+  readonly books: { readonly [lane in Lane]: LaneBook }
+  readonly reader: SegmentReader
+  readonly storage: Pick<Storage, 'appendTo'>
+  /** Something is lost for good: to be journaled. */
+  readonly onLoss: (loss: Loss, why: GapRecord['why']) => void
+  /** The acknowledged position has moved. */
+  readonly onDeleted: () => void
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+export interface Queue extends Omit<BatchQueue, 'onChange'> {
+  /** Octets not acknowledged, and the time of the oldest record among them. */
+  unacked(): { readonly bytes: number; readonly oldestAt: number | null }
+  /** Time of what is not acknowledged in a segment; undefined when everything is. */
+  unackedSpan(lane: Lane, segment: Segment): Promise<Span | undefined>
+}
+
+/** The reading side of the journal: what is not yet acknowledged, from memory while it is fresh, else from the disk. */
+export const createQueue = ({ books, reader, storage, onLoss, onDeleted, log, metrics }: QueueOptions): Queue => {
+  const failures = new Map<Segment, number>()
+  const errors = metrics.counter('journal_read_errors', 'Times that a segment could not be read')
+  const ignored = metrics.counter('journal_ignored_deletes', 'Deletions of what was not there or not yet due')
+  const dead = metrics.counter('journal_dead_letters', 'Batches given up because nobody could take them')
+
+  /** Undefined when it may go better another time. */
+  const tryRead = async (
+    place: NonNullable<ReturnType<LaneBook['locate']>>,
+    maxBytes: number,
+  ): Promise<readonly QueuedBatch[] | undefined> => {
+    try {
+      const batches = await reader.read(place.segment, place.section, place.seq, maxBytes)
+      failures.delete(place.segment)
+      return batches
+    } catch (error) {
+      errors.inc()
+      const count = (failures.get(place.segment) ?? 0) + 1
+      failures.set(place.segment, count)
+      if (count === 1) log.error({ err: error, code: 'JOURNAL_READ' }, `${place.segment.name}: cannot be read`)
+      if (count < READ_FAILURES_MAX) return undefined
+      failures.delete(place.segment)
+      return []
+    }
+  }
+
+  const read: BatchQueue['read'] = async (lane, epoch, fromSeq, maxBytes) => {
+    const book = books[lane]
+    for (;;) {
+      const recent = book.recentFrom(epoch, fromSeq)
+      if (recent.length > 0) return within(recent, maxBytes)
+      const place = book.locate(epoch, fromSeq)
+      if (place === undefined) return []
+      const batches = await tryRead(place, maxBytes)
+      if (batches === undefined || batches.length > 0) return batches ?? []
+      // Given up and recycled while it was being read: what comes next lies elsewhere.
+      if (!book.segments.includes(place.segment)) continue
+      const { section, seq } = place
+      const from = reader.spanOf(lane, epoch, seq - 1)?.to ?? section.firstAt ?? section.at
+      const to = Math.max(from, section.lastAt ?? from) + 1
+      book.cut(section, seq - 1)
+      onLoss({ what: lane, from, to }, 'journal-corrupt')
+    }
+  }
+
+  const oldestAt = (lane: Lane): number[] => {
+    const { head, oldestAt: known } = books[lane].unacked()
+    const at = (head && reader.spanOf(lane, head.epoch, head.seq)?.from) ?? known
+    return at === null ? [] : [at]
+  }
+
+  const remove = (lane: Lane, epoch: string, seq: number): void => {
+    if (books[lane].deleteUpTo(epoch, seq)) onDeleted()
+    else ignored.inc()
+  }
+
+  return {
+    streams: () => LANES.flatMap(lane => books[lane].streams()),
+    read,
+    deleteUpTo: remove,
+    async deadLetter(lane, epoch, seq) {
+      const [batch] = await read(lane, epoch, seq, 1)
+      if (batch?.seq !== seq) return
+      const line = `${encodeBatch({ lane, epoch, seq }, seq, batch.recordsJson)}\n`
+      try {
+        const isKept = await storage.appendTo(DEAD_LETTER_FILE, line, DEAD_LETTER_MAX_BYTES)
+        log.error({ lane, seq, isKept, code: 'JOURNAL_DEAD_LETTER' }, 'batch given up: nobody can take it')
+      } catch (error) {
+        log.error({ err: error, code: 'JOURNAL_DEAD_LETTER' }, `${DEAD_LETTER_FILE}: ${messageOf(error)}; batch stays`)
+        return
+      }
+      dead.inc()
+      const span = spanOfBatch(batch.recordsJson)
+      if (span !== undefined) onLoss({ what: lane, from: span.from, to: span.to + 1 }, 'dead-letter')
+      remove(lane, epoch, seq)
+    },
+    unacked() {
+      const times = LANES.flatMap(oldestAt)
+      const bytes = books.events.unacked().bytes + books.samples.unacked().bytes
+      return { bytes, oldestAt: times.length === 0 ? null : Math.min(...times) }
+    },
+    async unackedSpan(lane, segment) {
+      const { acked } = books[lane]
+      const left = segment.sections.filter(section => !isEmpty(section) && !isAtOrBefore(endOf(section), acked))
+      const [first] = left
+      if (first === undefined) return undefined
+      const seq = first.opening === acked.opening ? Math.max(first.firstSeq, acked.seq + 1) : first.firstSeq
+      // The whole section's time is the honest answer where the disk gives no better one.
+      const [batch] = await reader.read(segment, first, seq, 1).catch(() => [])
+      const from = (batch && spanOfBatch(batch.recordsJson)?.from) ?? first.firstAt ?? first.at
+      return { from, to: Math.max(from, ...left.map(section => section.lastAt ?? section.at)) }
+    },
+  }
+}
+
+const within = (batches: readonly QueuedBatch[], maxBytes: number): QueuedBatch[] => {
+  const fitting: QueuedBatch[] = []
+  let left = maxBytes
+  for (const batch of batches) {
+    const last = fitting.at(-1)
+    left -= batch.bytes
+    if (last !== undefined && (left < 0 || batch.seq !== last.seq + 1)) break
+    fitting.push({ seq: batch.seq, recordsJson: batch.recordsJson, bytes: batch.bytes })
+  }
+  return fitting
+}

@@ -1,0 +1,93 @@
+import { mkdir, open, readdir, readFile, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { messageOf, NakamaError } from '@nakama/contract'
+
+/**
+ * The few things that the journal asks of a disk, all asynchronous: a synchronous commit would hold up polling and
+ * keep-alives for as long as the card's fsync takes. Every method may reject with what the system says (ENOSPC, EIO, …).
+ */
+export interface Storage {
+  list(): Promise<string[]>
+  read(name: string): Promise<Buffer>
+  /** Makes a file of zeros; it survives a power cut, and so does its name. */
+  create(name: string, bytes: number): Promise<void>
+  /** For writing in place. */
+  open(name: string): Promise<StorageFile>
+  /** Adds to the end, durably; makes the file if need be. Nothing is added to a file of more than `maxBytes`: false. */
+  appendTo(name: string, text: string, maxBytes: number): Promise<boolean>
+  remove(name: string): Promise<void>
+}
+
+export interface StorageFile {
+  write(bytes: Buffer, offset: number): Promise<void>
+  /** Everything written before is durable once this resolves. */
+  sync(): Promise<void>
+  close(): Promise<void>
+}
+
+/** @throws NakamaError `JOURNAL_UNUSABLE` when the folder is not there and cannot be made, or cannot be listed. */
+export const openStorage = async (dir: string): Promise<Storage> => {
+  try {
+    await mkdir(dir, { recursive: true })
+    await readdir(dir)
+  } catch (error) {
+    throw new NakamaError('JOURNAL_UNUSABLE', `${dir}: expected a folder to write to: ${messageOf(error)}`, {
+      cause: error,
+    })
+  }
+  return {
+    list: () => readdir(dir),
+    read: name => readFile(join(dir, name)),
+    async create(name, bytes) {
+      const handle = await open(join(dir, name), 'w')
+      try {
+        await handle.writeFile(Buffer.alloc(bytes))
+        await handle.sync()
+      } catch (error) {
+        await unlink(join(dir, name)).catch(() => {})
+        throw error
+      } finally {
+        await handle.close()
+      }
+      await syncFolder(dir)
+    },
+    async open(name) {
+      const handle = await open(join(dir, name), 'r+')
+      return {
+        write: async (bytes, offset) => {
+          for (let done = 0; done < bytes.length; ) {
+            done += (await handle.write(bytes, done, bytes.length - done, offset + done)).bytesWritten
+          }
+        },
+        sync: () => handle.datasync(),
+        close: () => handle.close(),
+      }
+    },
+    async appendTo(name, text, maxBytes) {
+      const handle = await open(join(dir, name), 'a')
+      try {
+        const { size } = await handle.stat()
+        if (size + Buffer.byteLength(text) > maxBytes) return false
+        await handle.writeFile(text)
+        await handle.sync()
+        if (size === 0) await syncFolder(dir)
+        return true
+      } finally {
+        await handle.close()
+      }
+    },
+    async remove(name) {
+      await unlink(join(dir, name))
+      await syncFolder(dir)
+    },
+  }
+}
+
+const syncFolder = async (dir: string): Promise<void> => {
+  const handle = await open(dir, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}

@@ -1,0 +1,56 @@
+import type { NakamaRecord } from '@nakama/contract'
+
+export interface Span {
+  readonly from: number
+  /** Inclusive. */
+  readonly to: number
+}
+
+/** When what a record tells was so. */
+export const spanOf = (record: NakamaRecord): Span =>
+  record.type === 'samples'
+    ? { from: record.at[0] ?? 0, to: record.at.at(-1) ?? 0 }
+    : { from: record.at, to: record.at }
+
+/** The same over a batch as it lies in the journal; undefined for what is not a batch of records. */
+export const spanOfBatch = (recordsJson: string): Span | undefined => {
+  const spans = parseRecords(recordsJson).map(spanOf)
+  if (spans.length === 0) return undefined
+  return { from: Math.min(...spans.map(span => span.from)), to: Math.max(...spans.map(span => span.to)) }
+}
+
+export interface Newest {
+  readonly at: number | undefined
+  readonly byMachine: ReadonlyMap<string, number>
+}
+
+/**
+ * Time of the newest reading of each machine. Only what was read at a machine counts: a profile or a gap is written at the
+ * start of an agent, whether or not it then sees anything.
+ */
+export const newestReadings = (batches: Iterable<string>): Newest => {
+  const byMachine = new Map<string, number>()
+  for (const recordsJson of batches) {
+    for (const record of parseRecords(recordsJson)) {
+      if (record.type !== 'state' && record.type !== 'samples' && record.type !== 'count') continue
+      const { to } = spanOf(record)
+      if (to > (byMachine.get(record.machine) ?? 0)) byMachine.set(record.machine, to)
+    }
+  }
+  return { at: byMachine.size === 0 ? undefined : Math.max(...byMachine.values()), byMachine }
+}
+
+/** The CRC held, so this is what was appended; what another version of the agent appended need not be what we know. */
+const parseRecords = (recordsJson: string): NakamaRecord[] => {
+  try {
+    const parsed: unknown = JSON.parse(recordsJson)
+    return Array.isArray(parsed) ? parsed.filter(isTimed) : []
+  } catch {
+    return []
+  }
+}
+
+const isTimed = (input: unknown): boolean => {
+  const { type, at } = (input ?? {}) as { type?: unknown; at?: unknown }
+  return type === 'samples' ? Array.isArray(at) && at.length > 0 && Number.isFinite(at.at(-1)) : Number.isFinite(at)
+}
