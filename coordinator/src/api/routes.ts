@@ -1,0 +1,189 @@
+import { capacity, wholeHours } from '../capacity.ts'
+import type { History } from '../history.ts'
+import type { Live } from '../live.ts'
+import type { RegisteredMachine, RegisteredShop, RegisterIndex } from '../register.ts'
+import { fillTimeline, type LiveState, observedShare } from '../timeline.ts'
+import type { App } from './app.ts'
+import { ApiError } from './errors.ts'
+import type { EventHub } from './events.ts'
+import { readRange, readTime } from './range.ts'
+import {
+  CapacityAnswer,
+  CapacityQuery,
+  ErrorAnswer,
+  MachineParams,
+  MachinesAnswer,
+  MachinesQuery,
+  type MachineView,
+  RangeQuery,
+  ShopParams,
+  ShopTakingView,
+  TakingBody,
+  TimelineAnswer,
+} from './schemas.ts'
+
+export interface RouteOptions {
+  readonly register: RegisterIndex
+  readonly live: Live
+  readonly history: History
+  readonly events: EventHub
+  readonly now: () => number
+  readonly streamHeaders: { readonly [name: string]: string }
+}
+
+const refusals = { '4xx': ErrorAnswer, '5xx': ErrorAnswer }
+
+/** `/api/v1`: what is free now, what was, what is asked of the shops. */
+export const routes = (app: App, options: RouteOptions): void => {
+  const { register, live, history, events, now } = options
+
+  app.get(
+    '/api/v1/machines',
+    {
+      schema: {
+        summary: 'Every registered machine, as it is now',
+        querystring: MachinesQuery,
+        response: { 200: MachinesAnswer, ...refusals },
+      },
+    },
+    async ({ query: { kind, area, state } }) => ({
+      now: rfc3339(now()),
+      feed: live.feed(),
+      machines: live
+        .machines()
+        .filter(
+          machine =>
+            (kind === undefined || machine.kind === kind) &&
+            (area === undefined || machine.area === area) &&
+            (state === undefined || machine.state === state),
+        ),
+    }),
+  )
+
+  app.get(
+    '/api/v1/machines/:shop/:machine/timeline',
+    {
+      schema: {
+        summary: "A machine's states over time, without holes",
+        params: MachineParams,
+        querystring: RangeQuery,
+        response: { 200: TimelineAnswer, ...refusals },
+      },
+    },
+    async ({ params, query }) => {
+      const at = now()
+      const range = readRange(query, at)
+      const { shop, machine } = findMachine(register, params.shop, params.machine)
+      const stored = await history.timeline(shop.id, machine.id, range)
+      const intervals = fillTimeline(stored, range, liveState(live, shop, machine, at), at)
+      return {
+        shop: shop.id,
+        machine: machine.id,
+        from: rfc3339(range.from),
+        to: rfc3339(Math.min(range.to, at)),
+        observed: observedShare(intervals),
+        intervals: intervals.map(({ from, to, state, provisional }) => ({
+          from: rfc3339(from),
+          to: rfc3339(to),
+          state,
+          provisional,
+        })),
+      }
+    },
+  )
+
+  app.get(
+    '/api/v1/capacity',
+    {
+      schema: {
+        summary: 'Machines and hours per kind or area',
+        querystring: CapacityQuery,
+        response: { 200: CapacityAnswer, ...refusals },
+      },
+    },
+    async ({ query }) => {
+      const by = query.by === 'area' ? 'area' : 'kind'
+      const range = wholeHours(readRange(query, now()), now())
+      const rollups = await history.hours(range)
+      const machines = live.machines().map(machine => ({ ...machine, group: machine[by] }))
+      return {
+        by,
+        from: rfc3339(range.from),
+        to: rfc3339(range.to),
+        feed: live.feed(),
+        groups: capacity(machines, rollups, range),
+      } satisfies CapacityAnswer
+    },
+  )
+
+  app.put(
+    '/api/v1/shops/:shop/taking',
+    {
+      schema: {
+        summary: 'Asks a shop to take work (受ける) or not (休む)',
+        description: "202: asked. It is in force when the shop's Pi says so: `takingRequest` is null again then.",
+        params: ShopParams,
+        body: TakingBody,
+        response: { 202: ShopTakingView, ...refusals },
+      },
+    },
+    async ({ params, body }, reply) => {
+      const shop = findShop(register, params.shop)
+      const until = body.until == null ? null : readTime('until', body.until)
+      if (until !== null && until <= now()) {
+        const where = { path: 'until', expected: 'a time in the future, or null', got: String(body.until) }
+        throw new ApiError('COORDINATOR_BODY_INVALID', `until: expected ${where.expected}, got ${where.got}`, where)
+      }
+      await live.requestTaking(shop, body.value, until)
+      return reply.code(202).send(live.taking(shop))
+    },
+  )
+
+  app.get(
+    '/api/v1/events',
+    {
+      schema: {
+        summary: 'Server-sent events: `snapshot` first, then `change`, `feed` and, every 15 s, `beat`',
+        description: 'A client that does not read is dropped; it may come back and gets the whole picture anew.',
+        response: refusals,
+      },
+    },
+    async (_request, reply) => {
+      if (events.full) throw new ApiError('COORDINATOR_VIEWERS_TOO_MANY', 'too many boards are open; try again later')
+      reply.hijack()
+      events.attach(reply.raw, options.streamHeaders)
+    },
+  )
+}
+
+const findShop = (register: RegisterIndex, id: string): RegisteredShop => {
+  const shop = register.shop(id)
+  if (shop === undefined) {
+    const where = { path: 'shop', expected: 'a shop of the register', got: id }
+    throw new ApiError('COORDINATOR_SHOP_UNKNOWN', `there is no shop ${id} in the register`, where)
+  }
+  return shop
+}
+
+const findMachine = (
+  register: RegisterIndex,
+  shopId: string,
+  id: string,
+): { shop: RegisteredShop; machine: RegisteredMachine } => {
+  const shop = findShop(register, shopId)
+  const machine = register.machine(shop.id, id)
+  if (machine === undefined) {
+    const where = { path: 'machine', expected: `a machine of ${shop.id}`, got: id }
+    throw new ApiError('COORDINATOR_MACHINE_UNKNOWN', `there is no machine ${id} in the shop ${shop.id}`, where)
+  }
+  return { shop, machine }
+}
+
+/** A view from before our feed was lost is not drawn on beyond the loss. */
+const liveState = (live: Live, shop: RegisteredShop, machine: RegisteredMachine, now: number): LiveState => {
+  const { state, since }: MachineView = live.machine(shop, machine)
+  const { up, since: changedAt } = live.presence.feed
+  return { state, since: since === null ? null : Date.parse(since), until: up ? now : changedAt }
+}
+
+const rfc3339 = (ms: number): string => new Date(ms).toISOString()
