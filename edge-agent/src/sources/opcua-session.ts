@@ -23,18 +23,35 @@ export interface SessionOptions {
   readonly onValue: (index: number, value: DataValue | null) => void
   /** The server has confirmed that all values are as last heard. */
   readonly onKeepAlive: () => void
+  readonly pace: Pace
   readonly monotonic: () => number
   readonly log: Log
 }
 
-const CONNECT_MAX_MS = 15_000
-const REQUEST_MAX_MS = 5_000
-const WATCH_MS = 2_000
-const SILENCE_MIN_MS = 5_000
-const CLOSE_MAX_MS = 2_000
-/** Nodes that are missing are asked for again, first after so long, then less and less often. */
-const RETRY_FIRST_MS = 2_000
+/** How patient a session is, in milliseconds. */
+export interface Pace {
+  /** From the first packet to the first values. */
+  readonly connectMaxMs: number
+  /** For one request, and how often the server is asked whether it is alive. */
+  readonly requestMaxMs: number
+  /** How often the subscription is looked after. */
+  readonly watchMs: number
+  /** The server may be silent for this long at least, or for two keep-alives more than it promised. */
+  readonly silenceMinMs: number
+  /** Nodes that are missing are asked for again, first after so long, then less and less often. */
+  readonly retryFirstMs: number
+}
+
+export const PACE: Pace = {
+  connectMaxMs: 15_000,
+  requestMaxMs: 5_000,
+  watchMs: 2_000,
+  silenceMinMs: 5_000,
+  retryFirstMs: 2_000,
+}
+
 const RETRY_MAX_MS = 60_000
+const CLOSE_MAX_MS = 2_000
 const ITEMS_PER_REQUEST = 500
 
 /**
@@ -43,6 +60,7 @@ const ITEMS_PER_REQUEST = 500
  * server may answer keep-alive reads for ever while its subscription is gone.
  */
 export const runOpcuaSession = async (options: SessionOptions, signal: AbortSignal): Promise<ReadFailure> => {
+  const { connectMaxMs, watchMs } = options.pace
   const over = Promise.withResolvers<ReadFailure>()
   const client = createClient(options)
   const lost = (kind: ReadFailure['kind'], message: string): void => over.resolve({ kind, message })
@@ -54,7 +72,7 @@ export const runOpcuaSession = async (options: SessionOptions, signal: AbortSign
 
   let watchdog: NodeJS.Timeout | undefined
   const work = async (): Promise<void> => {
-    const slow = setTimeout(() => lost('connect', `not connected in ${CONNECT_MAX_MS} ms`), CONNECT_MAX_MS)
+    const slow = setTimeout(() => lost('connect', `not connected in ${connectMaxMs} ms`), connectMaxMs)
     over.promise.then(() => clearTimeout(slow))
     await client.connect(options.endpoint)
     const session = await client.createSession()
@@ -65,7 +83,7 @@ export const runOpcuaSession = async (options: SessionOptions, signal: AbortSign
       const silence = watch.silence()
       if (silence !== undefined) lost('silent', silence)
       else watch.retryMissing().catch(error => lost('silent', messageOf(error)))
-    }, WATCH_MS)
+    }, watchMs)
   }
   work().catch(error => lost('connect', messageOf(error)))
   const reason = await over.promise
@@ -75,7 +93,7 @@ export const runOpcuaSession = async (options: SessionOptions, signal: AbortSign
   return reason
 }
 
-const createClient = ({ library, certificates, security, log }: SessionOptions): OPCUAClient => {
+const createClient = ({ library, certificates, security, log, pace }: SessionOptions): OPCUAClient => {
   library.setWarningLogger((...words: unknown[]) => log.debug({ code: 'OPCUA_LIBRARY' }, words.join(' ')))
   library.setErrorLogger((...words: unknown[]) => log.debug({ code: 'OPCUA_LIBRARY' }, words.join(' ')))
   const { MessageSecurityMode, SecurityPolicy } = library
@@ -93,9 +111,9 @@ const createClient = ({ library, certificates, security, log }: SessionOptions):
     // Machines announce host names that nobody in the shop can resolve.
     endpointMustExist: false,
     keepSessionAlive: true,
-    keepAliveInterval: REQUEST_MAX_MS,
-    transportTimeout: REQUEST_MAX_MS,
-    defaultTransactionTimeout: REQUEST_MAX_MS,
+    keepAliveInterval: pace.requestMaxMs,
+    transportTimeout: pace.requestMaxMs,
+    defaultTransactionTimeout: pace.requestMaxMs,
     connectionStrategy: { initialDelay: 500, maxDelay: 500, maxRetry: 0 },
   })
 }
@@ -122,7 +140,7 @@ const subscribe = async (options: SessionOptions, session: ClientSession): Promi
   })
   const missing = new Set(nodes.keys())
   let retryAt = 0
-  let retryMs = RETRY_FIRST_MS
+  let retryMs = options.pace.retryFirstMs
 
   const changed = (index: number, item: ClientMonitoredItemBase, value: DataValue): void => {
     heardAt = monotonic()
@@ -163,7 +181,10 @@ const subscribe = async (options: SessionOptions, session: ClientSession): Promi
   return {
     silence() {
       const silentMs = monotonic() - heardAt
-      const maxMs = Math.max(SILENCE_MIN_MS, (subscription.maxKeepAliveCount + 2) * subscription.publishingInterval)
+      const maxMs = Math.max(
+        options.pace.silenceMinMs,
+        (subscription.maxKeepAliveCount + 2) * subscription.publishingInterval,
+      )
       return silentMs > maxMs ? `nothing heard for ${Math.round(silentMs)} ms` : undefined
     },
     async retryMissing() {

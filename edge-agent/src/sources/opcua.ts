@@ -1,7 +1,7 @@
 import { backoffMs } from '@nakama/service'
 import type { DataValue } from 'node-opcua-client'
 import type { OpcuaMachine } from '../settings.ts'
-import { type OpcuaLibrary, runOpcuaSession } from './opcua-session.ts'
+import { type OpcuaLibrary, PACE, type Pace, runOpcuaSession } from './opcua-session.ts'
 import { fromDataValue } from './opcua-values.ts'
 import { pause, type ReadFailure, type Source, type SourceContext, type Value } from './source.ts'
 
@@ -13,8 +13,6 @@ export interface OpcuaStation {
 
 const BACKOFF_FIRST_MS = 500
 const BACKOFF_MAX_MS = 10_000
-/** How often a machine that gives nothing is reported. */
-const REPORT_MS = 2_000
 
 /**
  * Reads machines over OPC UA by subscription, one connection for all machines behind the same endpoint. A machine has a
@@ -22,7 +20,12 @@ const REPORT_MS = 2_000
  *
  * @param pkiDir folder for our key and for the certificates of servers that are trusted (none is by itself).
  */
-export const opcuaSource = (stations: readonly OpcuaStation[], pkiDir: string, context: SourceContext): Source => ({
+export const opcuaSource = (
+  stations: readonly OpcuaStation[],
+  pkiDir: string,
+  context: SourceContext,
+  pace: Pace = PACE,
+): Source => ({
   async run(signal) {
     const library = await import('node-opcua-client')
     const { OPCUACertificateManager } = await import('node-opcua-certificate-manager')
@@ -33,7 +36,7 @@ export const opcuaSource = (stations: readonly OpcuaStation[], pkiDir: string, c
     })
     const endpoints = Map.groupBy(stations, ({ source }) => `${source.endpoint} ${source.security}`)
     await Promise.all(
-      [...endpoints.values()].map(group => runEndpoint(group, { library, certificates, context }, signal)),
+      [...endpoints.values()].map(group => runEndpoint(group, { library, certificates, context, pace }, signal)),
     )
     await certificates.dispose()
   },
@@ -43,29 +46,31 @@ interface Kit {
   readonly library: OpcuaLibrary
   readonly certificates: Parameters<typeof runOpcuaSession>[0]['certificates']
   readonly context: SourceContext
+  readonly pace: Pace
 }
 
 const runEndpoint = async (
   stations: readonly OpcuaStation[],
-  { library, certificates, context }: Kit,
+  { library, certificates, context, pace }: Kit,
   signal: AbortSignal,
 ): Promise<void> => {
   const { monotonic, random, log, metrics, sink } = context
   const { endpoint, security } = (stations[0] as OpcuaStation).source
   const publishMs = Math.min(...stations.map(({ source }) => source.publishMs))
   const pollMs = Math.min(...stations.map(({ source }) => source.pollMs))
-  const outlets = stations.map(station => openOutlet(station, context))
+  const outlets = stations.map(station => openOutlet(station, context, pace.watchMs))
   const items = stations.flatMap(({ source }, at) => source.signals.map(signal => ({ signal, outlet: outlets[at] })))
   let attempt = 0
   let last: ReadFailure = { kind: 'connect', message: 'not yet connected' }
 
+  // A machine that gives nothing is reported as often as it is looked after.
   const report = setInterval(() => {
     for (const outlet of outlets) {
       if (!outlet.silent()) continue
       metrics.failures.inc({ machine: outlet.id, kind: last.kind })
       sink.failure(outlet.id, last)
     }
-  }, REPORT_MS)
+  }, pace.watchMs)
   while (!signal.aborted) {
     let heard = false
     const first = (): void => {
@@ -86,7 +91,7 @@ const runEndpoint = async (
     }
     const reason = await runOpcuaSession(
       {
-        ...{ library, certificates, endpoint, security, publishMs, monotonic, log, onValue, onKeepAlive },
+        ...{ library, certificates, endpoint, security, publishMs, monotonic, log, pace, onValue, onKeepAlive },
         nodes: items.map(item => item.signal.node),
         // A keep-alive per poll, so that a machine on which nothing changes still has its readings.
         keepAliveCount: Math.min(10, Math.max(3, Math.round(pollMs / publishMs))),
@@ -112,7 +117,11 @@ interface Outlet {
   silent(): boolean
 }
 
-const openOutlet = ({ id, source }: OpcuaStation, { sink, now, monotonic, metrics }: SourceContext): Outlet => {
+const openOutlet = (
+  { id, source }: OpcuaStation,
+  { sink, now, monotonic, metrics }: SourceContext,
+  patienceMs: number,
+): Outlet => {
   const nothing = Object.fromEntries(source.signals.map(({ name }) => [name, null]))
   let values: { [signal: string]: Value } = { ...nothing }
   let timer: NodeJS.Timeout | undefined
@@ -132,7 +141,7 @@ const openOutlet = ({ id, source }: OpcuaStation, { sink, now, monotonic, metric
     if (timer !== undefined) return
     const due = Math.max(nextDue, monotonic())
     nextDue = due + source.pollMs
-    timer = setTimeout(deliver, due - monotonic())
+    timer = setTimeout(deliver, Math.max(0, due - monotonic()))
   }
 
   return {
@@ -147,6 +156,6 @@ const openOutlet = ({ id, source }: OpcuaStation, { sink, now, monotonic, metric
       timer = undefined
       values = { ...nothing }
     },
-    silent: () => monotonic() - deliveredAt > Math.max(3 * source.pollMs, REPORT_MS),
+    silent: () => monotonic() - deliveredAt > Math.max(3 * source.pollMs, patienceMs),
   }
 }
