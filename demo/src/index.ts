@@ -1,1 +1,3 @@
-export {}
+export { type AgentTimes, portOf, storeFile } from './configs.ts'
+export { type DemoShop, FLEET } from './fleet.ts'
+export { agentName, DEMO_TIMES, type Path, type PathOptions, startPath } from './path.ts'
