@@ -1,5 +1,6 @@
 import { isKnown, STATE_CODES, type StateCode } from '@nakama/contract'
 import type { Rollup, TimeRange } from '@nakama/store'
+import { machineKey } from './register.ts'
 
 export interface GroupedMachine {
   readonly shop: string
@@ -15,13 +16,19 @@ export interface GroupCapacity {
   readonly machines: number
   readonly idleNow: number
   readonly takingNow: number
-  readonly hours: { readonly [code in StateCode]: number }
+  readonly hours: StateTimes
   readonly idleHours: number
   readonly utilisation: number | null
   readonly observed: number | null
 }
 
+type StateTimes = { readonly [code in StateCode]: number }
+
+/** Milliseconds per state of each machine, by `machineKey`. */
+export type Spent = ReadonlyMap<string, StateTimes>
+
 export const HOUR_MS = 3_600_000
+export const DAY_MS = 24 * HOUR_MS
 
 /** Whole UTC hours around a range, as far as they have passed: rollups know nothing finer. */
 export const wholeHours = ({ from, to }: TimeRange, now: number): TimeRange => ({
@@ -29,63 +36,72 @@ export const wholeHours = ({ from, to }: TimeRange, now: number): TimeRange => (
   to: Math.min(Math.ceil(to / HOUR_MS) * HOUR_MS, now),
 })
 
+/** The range cut at UTC midnights, so that no single question is about more than a day. */
+export const daysOf = ({ from, to }: TimeRange): TimeRange[] => {
+  const days: TimeRange[] = []
+  for (let start = from; start < to; ) {
+    const end = Math.min((Math.floor(start / DAY_MS) + 1) * DAY_MS, to)
+    days.push({ from: start, to: end })
+    start = end
+  }
+  return days
+}
+
+export const sumRollups = (rollups: readonly Rollup[]): Spent => {
+  const spent = new Map<string, StateTimes>()
+  for (const { series, stateMs } of rollups) {
+    const key = machineKey(series.shop, series.machine)
+    spent.set(key, addTimes(spent.get(key) ?? NO_TIME, stateMs))
+  }
+  return spent
+}
+
+export const addSpent = (parts: readonly Spent[]): Spent => {
+  const spent = new Map<string, StateTimes>()
+  for (const part of parts) {
+    for (const [key, times] of part) spent.set(key, addTimes(spent.get(key) ?? NO_TIME, times))
+  }
+  return spent
+}
+
 /**
- * Time per group from hourly rollups, in order of the machines' first appearance.
+ * Time per group, in order of the machines' first appearance.
  *
- * Time of which no rollup knows anything is OFFLINE: OFFLINE = machines × length of the range − known time, so that a missing
+ * Time of which nothing is known is OFFLINE: OFFLINE = machines × length of the range − known time, so that a missing
  * rollup can never look like idleness.
  */
-export const capacity = (
-  machines: readonly GroupedMachine[],
-  rollups: readonly Rollup[],
-  range: TimeRange,
-): GroupCapacity[] => {
-  const spent = new Map<string, Map<StateCode, number>>()
-  for (const { series, stateMs } of rollups) {
-    const key = `${series.shop}/${series.machine}`
-    const sums = spent.get(key) ?? new Map<StateCode, number>()
-    for (const code of STATE_CODES) sums.set(code, (sums.get(code) ?? 0) + stateMs[code])
-    spent.set(key, sums)
-  }
-  const groups = Map.groupBy(machines, machine => machine.group)
-  return [...groups].map(([group, members]) => ({ group, ...sum(members, spent, range) }))
-}
+export const capacity = (machines: readonly GroupedMachine[], spent: Spent, range: TimeRange): GroupCapacity[] =>
+  [...Map.groupBy(machines, machine => machine.group)].map(([group, members]) => {
+    const totalMs = members.length * (range.to - range.from)
+    const ms = members
+      .map(({ shop, machine }) => spent.get(machineKey(shop, machine)) ?? NO_TIME)
+      .reduce(addTimes, NO_TIME)
+    const knownMs = knownTime(ms)
+    const hours = mapTimes({ ...ms, OFFLINE: Math.max(0, totalMs - knownMs) }, toHours)
+    return {
+      group,
+      machines: members.length,
+      idleNow: members.filter(({ state }) => state === 'IDLE').length,
+      takingNow: members.filter(({ free }) => free).length,
+      hours,
+      idleHours: hours.IDLE,
+      utilisation: share(ms.RUNNING, knownMs),
+      observed: share(knownMs, totalMs),
+    }
+  })
 
-/** The known share of each machine's time in the range, by `shop/machine`; a machine without a rollup is not in it. */
-export const observedByMachine = (rollups: readonly Rollup[], range: TimeRange): Map<string, number> => {
-  const known = new Map<string, number>()
-  for (const { series, stateMs } of rollups) {
-    const key = `${series.shop}/${series.machine}`
-    const ms = STATE_CODES.filter(isKnown).reduce((sum, code) => sum + stateMs[code], 0)
-    known.set(key, (known.get(key) ?? 0) + ms)
-  }
-  const length = range.to - range.from
-  return new Map([...known].map(([key, ms]) => [key, share(ms, length) ?? 0]))
-}
+/** The known share of each machine's time in the range; a machine of which nothing is stored is not in it. */
+export const observedByMachine = (spent: Spent, range: TimeRange): Map<string, number> =>
+  new Map([...spent].map(([key, times]) => [key, share(knownTime(times), range.to - range.from) ?? 0]))
 
-const sum = (
-  members: readonly GroupedMachine[],
-  spent: ReadonlyMap<string, ReadonlyMap<StateCode, number>>,
-  range: TimeRange,
-): Omit<GroupCapacity, 'group'> => {
-  const totalMs = members.length * (range.to - range.from)
-  const ms = Object.fromEntries(STATE_CODES.map(code => [code, 0])) as { [code in StateCode]: number }
-  for (const { shop, machine } of members) {
-    for (const [code, length] of spent.get(`${shop}/${machine}`) ?? []) ms[code] += length
-  }
-  const knownMs = STATE_CODES.filter(isKnown).reduce((total, code) => total + ms[code], 0)
-  ms.OFFLINE = Math.max(0, totalMs - knownMs)
-  const hours = Object.fromEntries(STATE_CODES.map(code => [code, toHours(ms[code])])) as GroupCapacity['hours']
-  return {
-    machines: members.length,
-    idleNow: members.filter(({ state }) => state === 'IDLE').length,
-    takingNow: members.filter(({ free }) => free).length,
-    hours,
-    idleHours: hours.IDLE,
-    utilisation: share(ms.RUNNING, knownMs),
-    observed: share(knownMs, totalMs),
-  }
-}
+const mapTimes = (times: StateTimes, change: (value: number, code: StateCode) => number): StateTimes =>
+  Object.fromEntries(STATE_CODES.map(code => [code, change(times[code], code)])) as StateTimes
+
+const NO_TIME = Object.fromEntries(STATE_CODES.map(code => [code, 0])) as StateTimes
+
+const addTimes = (a: StateTimes, b: StateTimes): StateTimes => mapTimes(a, (ms, code) => ms + b[code])
+
+const knownTime = (times: StateTimes): number => STATE_CODES.filter(isKnown).reduce((sum, code) => sum + times[code], 0)
 
 const toHours = (ms: number): number => Math.round((ms / HOUR_MS) * 1000) / 1000
 

@@ -8,13 +8,15 @@ import { loadBoardAssets } from './board/assets.ts'
 import { type CoordinatorConfig, coordinatorSense, readRegister } from './config.ts'
 import { openDesiredFile } from './desired-file.ts'
 import { type Feed, openFeed } from './feed.ts'
-import { openHistory } from './history.ts'
+import { lastKnownOf, openHistory } from './history.ts'
 import { createLive, type Live } from './live.ts'
 import { indexRegister } from './register.ts'
 
 const TICK_MS = 1_000
 const BEAT_MS = 15_000
 const VIEWERS_MAX = 200
+/** Sockets besides the boards' streams. */
+const OTHER_CONNECTIONS_MAX = 256
 /** After this long without the broker somebody must look. */
 const FEED_LOST_MAX_MS = 60_000
 
@@ -25,46 +27,42 @@ export const startCoordinator = async (context: ServiceContext<CoordinatorConfig
   if (problem !== undefined) {
     throw new NakamaError('CONFIG_INVALID', `${problem.path}: expected ${problem.expected}, got ${problem.got}`)
   }
+  const { broker, http } = config
   const register = indexRegister(readRegister(config, configFile))
-  const password = readSecret(config.broker.password, configFile)
+  const password = readSecret(broker.password, configFile)
   const storeFile = fromConfigDir(configFile, config.store.file)
   const desired = await openDesiredFile(fromConfigDir(configFile, config.dataDir), log)
   const assets = loadBoardAssets()
+  const viewersMax = http.viewersMax ?? VIEWERS_MAX
 
   let feed: Feed | undefined
-  const history = openHistory({
-    open: () => openEmbeddedReader({ file: storeFile }),
-    onOpen: states => {
-      const lastKnown = states.map(
-        ({ series, code, since, to }) => [`${series.shop}/${series.machine}`, code === 'OFFLINE' ? since : to] as const,
-      )
-      live.apply({ type: 'history', lastKnown: new Map(lastKnown) })
-    },
-    now,
-    log,
-  })
   const live = createLive({
     register,
     desired,
-    observed: () => history.observed,
     publish: (shop, entry) => feed?.publish(shop, entry),
+    onChange: (machines, feedNow) => {
+      const at = rfc3339(now())
+      if (feedNow !== undefined) events.tell('feed', { now: at, feed: feedNow })
+      if (machines.length > 0) events.tell('change', { now: at, machines })
+    },
     now,
     log,
     metrics,
   })
-
   const dropped = metrics.counter('viewers_dropped', 'Boards that did not read what they were sent')
   const events = createEventHub({
-    clientsMax: config.http.viewersMax ?? VIEWERS_MAX,
+    clientsMax: viewersMax,
     snapshot: () => ({ now: rfc3339(now()), feed: live.feed(), machines: live.machines() }),
     onDropped: () => dropped.inc(),
   })
   metrics.gauge('viewers', 'Boards that are open', () => events.size)
-  live.onChange = (machines, feedNow) => {
-    const at = rfc3339(now())
-    if (feedNow !== undefined) events.tell('feed', { now: at, feed: feedNow })
-    if (machines.length > 0) events.tell('change', { now: at, machines })
-  }
+  const history = openHistory({
+    open: () => openEmbeddedReader({ file: storeFile }),
+    onOpen: states => live.apply({ type: 'history', lastKnown: lastKnownOf(states) }),
+    onObserved: shares => live.apply({ type: 'observed', shares }),
+    now,
+    log,
+  })
 
   const app = await buildApp({
     register,
@@ -76,62 +74,60 @@ export const startCoordinator = async (context: ServiceContext<CoordinatorConfig
     metrics,
     log,
     now,
-    listenHost: config.http.host,
-    ...(config.http.hosts === undefined ? {} : { hosts: config.http.hosts }),
-    ...(config.http.requestsPerMinuteMax === undefined
-      ? {}
-      : { requestsPerMinuteMax: config.http.requestsPerMinuteMax }),
+    hosts: http.hosts ?? [],
+    ...(http.requestsPerMinuteMax === undefined ? {} : { requestsPerMinuteMax: http.requestsPerMinuteMax }),
+    connectionsMax: viewersMax + OTHER_CONNECTIONS_MAX,
   })
   try {
-    await app.listen({ host: config.http.host, port: config.http.port })
+    await app.listen({ host: http.host, port: http.port })
   } catch (error) {
     await history.stop()
     throw error
   }
   feed = openFeed({
-    broker: config.broker,
+    broker,
     password,
     register,
     desired,
     onInput: live.apply,
+    onStore: history.expect,
     random,
     log,
     metrics,
   })
+  const { stop: stopFeed } = feed
   const tick = setInterval(() => live.apply({ type: 'tick' }), TICK_MS)
   const beat = setInterval(() => events.beat(rfc3339(now())), BEAT_MS)
   const { port } = app.server.address() as AddressInfo
 
-  let stopping: Promise<void> | undefined
+  let stopping: Promise<unknown> | undefined
   return {
-    addresses: {
-      http: `http://${config.http.host.includes(':') ? `[${config.http.host}]` : config.http.host}:${port}`,
-    },
-    stop() {
-      stopping ??= (async () => {
-        clearInterval(tick)
-        clearInterval(beat)
-        events.stop()
-        await Promise.all([feed.stop(), app.close(), history.stop()])
-      })()
-      return stopping
+    addresses: { http: `http://${http.host.includes(':') ? `[${http.host}]` : http.host}:${port}` },
+    async stop() {
+      clearInterval(tick)
+      clearInterval(beat)
+      events.stop()
+      stopping ??= Promise.all([stopFeed(), app.close(), history.stop()])
+      await stopping
     },
   }
 }
 
 const healthOf = (live: Live, storeAvailable: boolean, viewers: number, now: number): Health => {
-  const { feed, register } = live.presence
-  const downMs = feed.up ? 0 : now - feed.since
+  const { connected, since, ingest } = live.feed()
+  const lostMs = connected ? 0 : now - Date.parse(since)
+  const machines = live.machines()
   return {
-    ok: downMs < FEED_LOST_MAX_MS,
-    ready: feed.up && storeAvailable,
+    ok: lostMs < FEED_LOST_MAX_MS,
+    ready: connected && storeAvailable,
     details: {
-      feedConnected: feed.up,
-      feedLostMs: downMs,
-      lastStatusAgeMs: feed.heardAt === null ? null : now - feed.heardAt,
+      feedConnected: connected,
+      feedLostMs: lostMs,
+      lastStatusAgeMs: live.heardAt === null ? null : now - live.heardAt,
+      ingestConnected: ingest.connected,
       storeAvailable,
-      shops: register.shops.length,
-      machines: register.shops.reduce((sum, shop) => sum + shop.machines.length, 0),
+      machines: machines.length,
+      machinesOffline: machines.filter(({ state }) => state === 'OFFLINE').length,
       viewers,
     },
   }

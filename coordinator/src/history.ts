@@ -1,115 +1,180 @@
-import { messageOf, NakamaError } from '@nakama/contract'
+import { isKnown, messageOf, NakamaError } from '@nakama/contract'
 import type { Log } from '@nakama/service'
-import type { CurrentState, Rollup, StateInterval, StoreReader, TimeRange } from '@nakama/store'
-import { HOUR_MS, observedByMachine, wholeHours } from './capacity.ts'
+import type { CurrentState, StateInterval, StoreReader, TimeRange } from '@nakama/store'
+import { addSpent, DAY_MS, daysOf, HOUR_MS, observedByMachine, type Spent, sumRollups, wholeHours } from './capacity.ts'
+import { machineKey } from './register.ts'
 
 /** The past, from the store. The store may come later than we do, or go away: then this says so and the present goes on. */
 export interface History {
-  /** False until the store could be opened. */
+  /** False while the store cannot be opened. */
   readonly available: boolean
   /** @throws NakamaError `COORDINATOR_STORE_UNAVAILABLE` */
   timeline(shop: string, machine: string, range: TimeRange): Promise<StateInterval[]>
-  /** Hourly, of all machines, for whole hours; the same hours asked again within a minute cost nothing. Throws as above. */
-  hours(range: TimeRange): Promise<readonly Rollup[]>
-  /** Known share of the last 24 h by `shop/machine`, renewed each minute; empty while there is no store. */
-  readonly observed: ReadonlyMap<string, number>
+  /**
+   * Time per state of all machines, over whole hours (see `wholeHours`). Up to a minute old; an hour, for days long past.
+   * @throws NakamaError `COORDINATOR_STORE_UNAVAILABLE`, `COORDINATOR_OVERLOADED`
+   */
+  spent(range: TimeRange): Promise<Spent>
+  /** Which store ingest writes to. Another than ours: it was replaced, so ours is opened anew. */
+  expect(store: string): void
   stop(): Promise<void>
 }
 
 export interface HistoryOptions {
-  readonly open: () => StoreReader | Promise<StoreReader>
-  /** Called once, when the store was opened. */
+  readonly open: () => Promise<StoreReader>
+  /** The store was opened. */
   readonly onOpen: (states: readonly CurrentState[]) => void
+  /** Each minute: the known share of the last 24 h, by `machineKey`. */
+  readonly onObserved: (shares: ReadonlyMap<string, number>) => void
   readonly now: () => number
   readonly log: Log
   readonly retryMs?: number
 }
 
-const CACHE_MS = 60_000
-const CACHE_ENTRIES = 8
-const DAY_MS = 24 * HOUR_MS
+const RENEW_MS = 60_000
+const ANSWER_MAX_MS = 10_000
+/** Questions over all machines that may wait for their turn. */
+const WAITING_MAX = 16
+/** A day of the whole plan's network is half a megabyte here. */
+const CACHED_MAX = 64
+const FRESH_MS = 60_000
+/** History that arrives late by more than this is seen up to an hour later. */
+const SETTLED_AFTER_MS = 2 * DAY_MS
+const SETTLED_FRESH_MS = 3_600_000
 
 /** Returns at once; opens the store in the background and tries on until it can. */
 export const openHistory = (options: HistoryOptions): History => {
   const { now, log, retryMs = 2_000 } = options
-  const cache = new Map<string, { at: number; rollups: Promise<readonly Rollup[]> }>()
+  const cache = new Map<string, { at: number; spent: Promise<Spent> }>()
   let reader: StoreReader | undefined
-  let observed: ReadonlyMap<string, number> = new Map()
+  let expected: string | undefined
   let stopped = false
   let warned = false
-  let timer: NodeJS.Timeout | undefined
+  let waiting = 0
+  let lastTurn: Promise<unknown> = Promise.resolve()
 
   const ask = async <T>(question: (store: StoreReader) => Promise<T>): Promise<T> => {
     if (reader === undefined) throw unavailable('not there yet')
     try {
-      return await question(reader)
+      return await within(ANSWER_MAX_MS, question(reader))
     } catch (error) {
       throw unavailable(messageOf(error), error)
     }
   }
 
-  const hours = (range: TimeRange): Promise<readonly Rollup[]> => {
-    const key = `${range.from}-${Math.ceil(range.to / HOUR_MS)}`
-    const cached = cache.get(key)
-    if (cached !== undefined && now() - cached.at < CACHE_MS) return cached.rollups
-    const rollups = ask(store => store.rollups({ ...range, resolution: 'hour' }))
-    cache.delete(key)
-    cache.set(key, { at: now(), rollups })
-    rollups.catch(() => cache.delete(key))
-    for (const oldest of cache.keys()) if (cache.size > CACHE_ENTRIES) cache.delete(oldest)
-    return rollups
+  /** One day of all machines is many rows: never two such answers in memory at once. */
+  const askInTurn = (range: TimeRange): Promise<Spent> => {
+    const mine = lastTurn.then(async () =>
+      sumRollups(await ask(store => store.rollups({ ...range, resolution: 'hour' }))),
+    )
+    lastTurn = mine.catch(() => {})
+    return mine
   }
 
-  const renew = async (): Promise<void> => {
-    const range = wholeHours({ from: now() - DAY_MS, to: now() }, now())
-    observed = observedByMachine(await hours(range), range)
+  const spentOfDay = (range: TimeRange): Promise<Spent> => {
+    const key = `${range.from}-${Math.ceil(range.to / HOUR_MS)}`
+    const cached = cache.get(key)
+    const freshMs = now() - range.to > SETTLED_AFTER_MS ? SETTLED_FRESH_MS : FRESH_MS
+    if (cached !== undefined && now() - cached.at < freshMs) return cached.spent
+    const entry = { at: now(), spent: askInTurn(range) }
+    cache.delete(key)
+    cache.set(key, entry)
+    entry.spent.catch(() => cache.get(key) === entry && cache.delete(key))
+    for (const oldest of cache.keys()) if (cache.size > CACHED_MAX) cache.delete(oldest)
+    return entry.spent
+  }
+
+  const spent = async (range: TimeRange): Promise<Spent> => {
+    if (waiting >= WAITING_MAX) {
+      throw new NakamaError('COORDINATOR_OVERLOADED', `${waiting} questions like this wait already; try again`)
+    }
+    waiting++
+    try {
+      const days: Spent[] = []
+      for (const day of daysOf(range)) days.push(await spentOfDay(day))
+      return addSpent(days)
+    } finally {
+      waiting--
+    }
+  }
+
+  const letGo = async (): Promise<void> => {
+    const mine = reader
+    reader = undefined
+    cache.clear()
+    await mine?.close().catch(error => log.warn({ err: error }, 'store not closed cleanly'))
   }
 
   const open = async (): Promise<void> => {
     const opened = await options.open()
-    if (stopped) return opened.close()
     reader = opened
+    if (stopped) return
     log.info({ store: opened.id }, 'store opened')
-    options.onOpen(await opened.currentStates())
+    options.onOpen(await ask(store => store.currentStates()))
   }
 
   const work = async (): Promise<void> => {
     try {
+      if (expected !== undefined && reader !== undefined && reader.id !== expected) await letGo()
       if (reader === undefined) await open()
-      if (reader !== undefined) await renew()
+      const range = wholeHours({ from: now() - DAY_MS, to: now() }, now())
+      options.onObserved(observedByMachine(await spent(range), range))
       warned = false
     } catch (error) {
       if (!warned) log.warn({ err: error, code: 'COORDINATOR_STORE_UNAVAILABLE' }, 'store cannot be read; trying on')
       warned = true
+      await letGo()
     }
-    if (!stopped) timer = setTimeout(work, reader === undefined ? retryMs : CACHE_MS)
   }
 
-  const working = work()
+  let timer: NodeJS.Timeout | undefined
+  let working: Promise<void> | undefined
+  const workOn = (): void => {
+    clearTimeout(timer)
+    working ??= work().then(() => {
+      working = undefined
+      if (!stopped) timer = setTimeout(workOn, reader === undefined ? retryMs : RENEW_MS)
+    })
+  }
+  workOn()
+
   return {
     get available() {
       return reader !== undefined
     },
-    get observed() {
-      return observed
-    },
     timeline: (shop, machine, range) => ask(store => store.timeline({ shop, machine, ...range })),
-    hours,
+    spent,
+    expect(store) {
+      expected = store
+      if (reader !== undefined && reader.id !== store && !stopped) workOn()
+    },
     async stop() {
       stopped = true
       clearTimeout(timer)
-      await working.catch(() => {})
-      await reader?.close()
+      // Whatever still waits for an answer fails; what was just being opened is closed after it.
+      await letGo()
+      await working
+      await letGo()
     },
   }
 }
 
-const unavailable = (why: string, cause?: unknown): NakamaError =>
-  new NakamaError(
-    'COORDINATOR_STORE_UNAVAILABLE',
-    `the store cannot be read: ${why}; what is shown of now is not affected`,
-    {
-      retryable: true,
-      cause,
-    },
+/** When anything was last known of each machine, by `machineKey`. */
+export const lastKnownOf = (states: readonly CurrentState[]): Map<string, number> =>
+  new Map(
+    states.map(({ series, code, since, to }) => [machineKey(series.shop, series.machine), isKnown(code) ? to : since]),
   )
+
+const within = async <T>(ms: number, work: Promise<T>): Promise<T> => {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms)
+  })
+  return Promise.race([work, late]).finally(() => clearTimeout(timer))
+}
+
+const unavailable = (why: string, cause?: unknown): NakamaError =>
+  new NakamaError('COORDINATOR_STORE_UNAVAILABLE', `the store cannot be read: ${why}; what is shown of now is right`, {
+    retryable: true,
+    cause,
+  })

@@ -1,21 +1,19 @@
-import { isIPv4 } from 'node:net'
+import { isIP, isIPv4 } from 'node:net'
 
 /** True for addresses that only this machine can reach. */
 export const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
 
 /**
- * Whether a request's Host header names us. A page elsewhere can point its own name at 127.0.0.1 (DNS rebinding) and is then
- * same-origin with us in every other respect; only the name tells.
- *
- * @param listenHost what we listen on: beyond loopback any name is taken unless `extra` lists some.
+ * Whether a request's Host header names us: an address, localhost, or one of `names`. A page elsewhere can point its own name
+ * at our address (DNS rebinding) and is then same-origin with us in every other respect; only the name tells, and it cannot
+ * be an address.
  */
-export const isOurHost = (header: string | undefined, listenHost: string, extra: readonly string[]): boolean => {
-  if (!isLoopback(listenHost) && extra.length === 0) return true
+export const isOurHost = (header: string | undefined, names: readonly string[]): boolean => {
   if (header === undefined) return false
-  const name = header
+  const host = header
     .replace(/:\d+$/, '')
     .replace(/^\[(.*)\]$/, '$1')
     .toLowerCase()
-  return isLoopback(name) || name === listenHost || extra.includes(name)
+  return host === 'localhost' || isIP(host) !== 0 || names.includes(host)
 }

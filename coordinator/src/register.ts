@@ -4,7 +4,14 @@ import { type Static, Type } from 'typebox'
 const Name = Type.String({ minLength: 1, maxLength: 80 })
 
 export const RegisteredMachine = Type.Object(
-  { id: Id, kind: Type.Enum(KIND_CODES), name: Name, nameEn: Type.Optional(Name) },
+  {
+    id: Id,
+    kind: Type.Enum(KIND_CODES),
+    name: Name,
+    nameEn: Type.Optional(Name),
+    /** Which of the shop's agents may speak for it; the shop's only one unless told. */
+    agent: Type.Optional(Id),
+  },
   { additionalProperties: false },
 )
 
@@ -33,7 +40,10 @@ export type RegisteredMachine = Static<typeof RegisteredMachine>
 export type RegisteredShop = Static<typeof RegisteredShop>
 export type Register = Static<typeof Register>
 
-/** What a schema cannot say: no shop, no machine of a shop, is there twice. `at` is the path of the register itself. */
+/**
+ * What a schema cannot say: no shop, no machine of a shop, is there twice, and every machine is one agent's, so that a second
+ * one that claims it is refused. `at` is the path of the register itself.
+ */
 export const registerSense = (register: Register, at = ''): Problem[] => {
   const problems: Problem[] = []
   const once = (seen: Set<string>, id: string, path: string, what: string): void => {
@@ -46,7 +56,12 @@ export const registerSense = (register: Register, at = ''): Problem[] => {
     once(shops, shop.id, `${prefix}.id`, 'a shop')
     const machines = new Set<string>()
     shop.machines.forEach((machine, m) => {
-      once(machines, machine.id, `${prefix}.machines.${m}.id`, 'a machine of this shop')
+      const path = `${prefix}.machines.${m}`
+      once(machines, machine.id, `${path}.id`, 'a machine of this shop')
+      const { agent = shop.agents.length === 1 ? shop.agents[0] : undefined } = machine
+      if (agent !== undefined && shop.agents.includes(agent)) return
+      const got = JSON.stringify(agent) ?? 'nothing'
+      problems.push({ path: `${path}.agent`, expected: `one of ${shop.agents.join(', ')}`, got })
     })
   })
   return problems
@@ -54,6 +69,7 @@ export const registerSense = (register: Register, at = ''): Problem[] => {
 
 export interface RegisterIndex {
   readonly shops: readonly RegisteredShop[]
+  readonly areas: ReadonlySet<string>
   shop(id: string): RegisteredShop | undefined
   machine(shop: string, machine: string): RegisteredMachine | undefined
 }
@@ -62,11 +78,19 @@ export interface RegisterIndex {
 export const indexRegister = (shops: Register): RegisterIndex => {
   const byId = new Map(shops.map(shop => [shop.id, shop]))
   const machines = new Map(
-    shops.flatMap(shop => shop.machines.map(machine => [`${shop.id}/${machine.id}`, machine] as const)),
+    shops.flatMap(shop => shop.machines.map(machine => [machineKey(shop.id, machine.id), machine] as const)),
   )
   return {
     shops,
+    areas: new Set(shops.map(({ area }) => area)),
     shop: id => byId.get(id),
-    machine: (shop, machine) => machines.get(`${shop}/${machine}`),
+    machine: (shop, machine) => machines.get(machineKey(shop, machine)),
   }
 }
+
+/** One string for one machine, for look-ups; ids have no slash. */
+export const machineKey = (shop: string, machine: string): string => `${shop}/${machine}`
+
+/** The agent that may speak for a machine. */
+export const agentOf = (shop: RegisteredShop, machine: RegisteredMachine): string =>
+  machine.agent ?? (shop.agents[0] as string)

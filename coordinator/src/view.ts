@@ -1,5 +1,7 @@
 import type { Feed, MachineView, ShopTakingView } from './api/schemas.ts'
-import type { MachinePresence, PresenceState } from './presence.ts'
+import type { IngestPresence } from './ingest-presence.ts'
+import type { Listening } from './listening.ts'
+import type { MachinePresence } from './presence.ts'
 import type { RegisteredMachine, RegisteredShop } from './register.ts'
 import type { ShopTaking } from './taking.ts'
 
@@ -40,10 +42,20 @@ export const takingView = (shop: RegisteredShop, taking: ShopTaking): ShopTaking
   takingRequest: requestView(taking),
 })
 
-export const feedView = ({ feed }: PresenceState): Feed => ({
-  connected: feed.up,
-  since: new Date(feed.since).toISOString(),
+export const feedView = ({ up, since }: Listening, ingest: IngestPresence): Feed => ({
+  connected: up,
+  since: time(since),
+  ingest: { connected: ingest.connected, since: time(ingest.since) },
 })
+
+/** Whether a board must be told. When an agent was last heard, and what share was observed, moves all the time and is not. */
+export const looksDifferent = (a: MachineView | undefined, b: MachineView): boolean =>
+  a === undefined ||
+  a.state !== b.state ||
+  a.since !== b.since ||
+  a.taking !== b.taking ||
+  a.takingUntil !== b.takingUntil ||
+  JSON.stringify(a.takingRequest) !== JSON.stringify(b.takingRequest)
 
 const requestView = ({ request }: ShopTaking): MachineView['takingRequest'] =>
   request === null
@@ -56,4 +68,6 @@ const requestView = ({ request }: ShopTaking): MachineView['takingRequest'] =>
         why: request.why,
       }
 
-const timeOrNull = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString())
+const timeOrNull = (ms: number | null): string | null => (ms === null ? null : time(ms))
+
+const time = (ms: number): string => new Date(ms).toISOString()

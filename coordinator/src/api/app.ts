@@ -27,10 +27,10 @@ export interface AppOptions {
   readonly metrics: Metrics
   readonly log: Log
   readonly now: () => number
-  /** What it will listen on, by which requests' Host headers are judged; further names in `hosts`. */
-  readonly listenHost: string
-  readonly hosts?: readonly string[]
+  /** Names that are ours, besides addresses and localhost. */
+  readonly hosts: readonly string[]
   readonly requestsPerMinuteMax?: number
+  readonly connectionsMax: number
 }
 
 /** Fastify with our schemas as its types. */
@@ -48,7 +48,7 @@ const EVENT_LOOP_DELAY_MAX_MS = 2_000
 
 /** The whole HTTP side, not listening: tests inject into it, `startCoordinator` listens with it. */
 export const buildApp = async (options: AppOptions): Promise<App> => {
-  const { log, metrics, assets, listenHost, hosts = [] } = options
+  const { log, metrics, assets, hosts } = options
   const app: App = fastify({
     bodyLimit: BODY_MAX_BYTES,
     requestTimeout: 10_000,
@@ -57,7 +57,10 @@ export const buildApp = async (options: AppOptions): Promise<App> => {
     forceCloseConnections: true,
   }).withTypeProvider<TypeBoxTypeProvider>()
 
+  app.server.maxConnections = options.connectionsMax
   app.setValidatorCompiler<TSchema>(({ schema, httpPart }) => checker(schema, httpPart))
+  // Answers are made by our own types; a serialiser per schema is many times slower where null is allowed.
+  app.setSerializerCompiler(() => JSON.stringify)
   // JSON only: a form of another site can send text/plain, but never application/json, without asking first.
   app.removeContentTypeParser('text/plain')
   app.setErrorHandler((error, request, reply) => {
@@ -72,7 +75,7 @@ export const buildApp = async (options: AppOptions): Promise<App> => {
     )
   })
 
-  guard(app, { listenHost, hosts, scriptHashes: assets.scriptHashes })
+  guard(app, { hosts, scriptHashes: assets.scriptHashes })
   measure(app, metrics)
   await app.register(underPressure, {
     maxEventLoopDelay: EVENT_LOOP_DELAY_MAX_MS,
@@ -117,10 +120,7 @@ const checker = (schema: TSchema, httpPart: string | undefined) => {
     if (checked.ok) return { value: checked.value }
     const [first] = checked.problems
     const code = INVALID[httpPart ?? ''] ?? 'COORDINATOR_REQUEST_INVALID'
-    const message = checked.problems
-      .map(({ path, expected, got }) => `${path}: expected ${expected}, got ${got}`)
-      .join('; ')
-    return { error: new ApiError(code, message, first) }
+    return { error: new ApiError(code, first ?? 'the request does not fit its schema') }
   }
 }
 

@@ -1,11 +1,10 @@
-import { NakamaError, type Problem } from '@nakama/contract'
+import { formatProblem, NakamaError, type Problem } from '@nakama/contract'
 
 /** Every way in which the API refuses, with its HTTP status. Codes never change their meaning. */
 export const API_ERRORS = {
   COORDINATOR_QUERY_INVALID: 400,
   COORDINATOR_PATH_INVALID: 400,
   COORDINATOR_BODY_INVALID: 400,
-  COORDINATOR_RANGE_INVALID: 400,
   COORDINATOR_REQUEST_INVALID: 400,
   COORDINATOR_ORIGIN_FOREIGN: 403,
   COORDINATOR_ROUTE_UNKNOWN: 404,
@@ -24,13 +23,13 @@ export const API_ERRORS = {
 
 export type ApiErrorCode = keyof typeof API_ERRORS
 
-/** A refusal. `where` names the place in the request, as everywhere: path, what was expected, what came. */
+/** A refusal. Where something in the request is wrong it names the place, as everywhere: path, what was expected, what came. */
 export class ApiError extends NakamaError {
   readonly where: Problem | undefined
 
-  constructor(code: ApiErrorCode, message: string, where?: Problem) {
-    super(code, message)
-    this.where = where
+  constructor(code: ApiErrorCode, why: string | Problem) {
+    super(code, typeof why === 'string' ? why : formatProblem(why))
+    this.where = typeof why === 'string' ? undefined : why
   }
 }
 
@@ -54,7 +53,7 @@ export const toRefusal = (thrown: unknown): Refusal => {
     return refusal(code, thrown.message, thrown instanceof ApiError ? thrown.where : undefined)
   }
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
-    return refusal('COORDINATOR_NOT_JSON', 'a body must be sent as content-type application/json')
+    return refusal('COORDINATOR_NOT_JSON', 'headers.content-type: expected application/json, got something else')
   }
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return refusal('COORDINATOR_BODY_TOO_LARGE', 'the body is too large')
   const status = (thrown as { statusCode?: unknown } | null)?.statusCode

@@ -4,7 +4,7 @@ import type { StreamEvents } from './schemas.ts'
 export interface EventHub {
   readonly size: number
   readonly full: boolean
-  /** Sends the snapshot and then everything that is told, until the client goes or is dropped. */
+  /** Sends the snapshot and then everything that is told, until the client goes or is dropped: too much unread, or no progress from beat to beat. */
   attach(response: ServerResponse, headers: { readonly [name: string]: string }): void
   tell<E extends keyof StreamEvents>(event: E, data: StreamEvents[E]): void
   beat(now: string): void
@@ -25,8 +25,8 @@ const RETRY_MS = 2_000
 interface Client {
   readonly response: ServerResponse
   readonly limitBytes: number
-  /** Its buffer was not empty at the last beat either. */
-  lagging: boolean
+  /** Bytes that had gone out at the last beat, if something was left unread then. */
+  stuckAtBytes: number | undefined
 }
 
 /**
@@ -46,6 +46,11 @@ export const createEventHub = (options: EventHubOptions): EventHub => {
     client.response.write(text)
     if (client.response.writableLength > client.limitBytes) drop(client)
   }
+  /** Bytes that the client's system has taken; undefined when nothing is left unread. */
+  const progress = ({ response }: Client): number | undefined => {
+    const { socket, writableLength } = response
+    return writableLength === 0 || socket === null ? undefined : socket.bytesWritten - writableLength
+  }
 
   return {
     get size() {
@@ -62,7 +67,11 @@ export const createEventHub = (options: EventHubOptions): EventHub => {
         'x-accel-buffering': 'no',
       })
       const first = `retry: ${RETRY_MS}\n${message('snapshot', snapshot())}`
-      const client: Client = { response, limitBytes: Buffer.byteLength(first) + unreadMaxBytes, lagging: false }
+      const client: Client = {
+        response,
+        limitBytes: Buffer.byteLength(first) + unreadMaxBytes,
+        stuckAtBytes: undefined,
+      }
       clients.add(client)
       response.on('close', () => clients.delete(client))
       response.on('error', () => clients.delete(client))
@@ -76,10 +85,10 @@ export const createEventHub = (options: EventHubOptions): EventHub => {
     beat(now) {
       const text = `: heartbeat\n${message('beat', { now })}`
       for (const client of clients) {
-        const unread = client.response.writableLength > 0
-        if (unread && client.lagging) drop(client)
+        const gone = progress(client)
+        if (gone !== undefined && gone === client.stuckAtBytes) drop(client)
         else send(client, text)
-        client.lagging = unread
+        client.stuckAtBytes = gone
       }
     },
     stop() {

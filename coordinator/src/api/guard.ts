@@ -3,22 +3,23 @@ import { isOurHost } from '../hosts.ts'
 import { ApiError } from './errors.ts'
 
 export interface GuardOptions {
-  readonly listenHost: string
+  /** Names that are ours, besides addresses and localhost. */
   readonly hosts: readonly string[]
   /** Of inline scripts that are ours: `'sha256-…'`. */
   readonly scriptHashes: readonly string[]
 }
 
 /** Refuses what a browser does on behalf of somebody else's page, and tells browsers to load nothing but our own. */
-export const guard = (app: FastifyInstance, { listenHost, hosts, scriptHashes }: GuardOptions): void => {
+export const guard = (app: FastifyInstance, { hosts, scriptHashes }: GuardOptions): void => {
   const headers = securityHeaders(scriptHashes)
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(headers)
-    if (!isOurHost(request.headers.host, listenHost, hosts)) {
-      throw new ApiError('COORDINATOR_HOST_UNKNOWN', 'this name is not one of ours', {
+    const { host } = request.headers
+    if (!isOurHost(host, hosts)) {
+      throw new ApiError('COORDINATOR_HOST_UNKNOWN', {
         path: 'headers.host',
-        expected: 'localhost, a loopback address or one of http.hosts',
-        got: JSON.stringify(request.headers.host ?? null).slice(0, 80),
+        expected: 'an address, localhost or one of http.hosts',
+        got: JSON.stringify(host ?? null).slice(0, 80),
       })
     }
     if (request.method !== 'GET' && request.method !== 'HEAD') refuseForeignOrigin(request.headers)
@@ -48,9 +49,9 @@ const refuseForeignOrigin = (headers: { readonly [name: string]: string | string
   const site = headers['sec-fetch-site']
   const foreignSite = site !== undefined && site !== 'same-origin' && site !== 'none'
   if (!foreignSite && (origin === undefined || hostOf(String(origin)) === host)) return
-  throw new ApiError('COORDINATOR_ORIGIN_FOREIGN', 'changes are taken from our own pages only', {
+  throw new ApiError('COORDINATOR_ORIGIN_FOREIGN', {
     path: 'headers.origin',
-    expected: `http(s)://${String(host)}`,
+    expected: `http(s)://${String(host)}, for changes are taken from our own pages only`,
     got: JSON.stringify(origin ?? site).slice(0, 80),
   })
 }

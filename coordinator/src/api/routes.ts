@@ -1,7 +1,7 @@
 import { capacity, wholeHours } from '../capacity.ts'
 import type { History } from '../history.ts'
 import type { Live } from '../live.ts'
-import type { RegisteredMachine, RegisteredShop, RegisterIndex } from '../register.ts'
+import type { RegisteredShop, RegisterIndex } from '../register.ts'
 import { fillTimeline, type LiveState, observedShare } from '../timeline.ts'
 import type { App } from './app.ts'
 import { ApiError } from './errors.ts'
@@ -11,6 +11,7 @@ import {
   CapacityAnswer,
   CapacityQuery,
   ErrorAnswer,
+  type Feed,
   MachineParams,
   MachinesAnswer,
   MachinesQuery,
@@ -18,6 +19,7 @@ import {
   RangeQuery,
   ShopParams,
   ShopTakingView,
+  StreamData,
   TakingBody,
   TimelineAnswer,
 } from './schemas.ts'
@@ -46,18 +48,21 @@ export const routes = (app: App, options: RouteOptions): void => {
         response: { 200: MachinesAnswer, ...refusals },
       },
     },
-    async ({ query: { kind, area, state } }) => ({
-      now: rfc3339(now()),
-      feed: live.feed(),
-      machines: live
+    async ({ query: { kind, area, state } }) => {
+      if (area !== undefined && !register.areas.has(area)) {
+        const expected = `one of ${[...register.areas].join(', ')}`
+        throw new ApiError('COORDINATOR_QUERY_INVALID', { path: 'area', expected, got: area })
+      }
+      const machines = live
         .machines()
         .filter(
           machine =>
             (kind === undefined || machine.kind === kind) &&
             (area === undefined || machine.area === area) &&
             (state === undefined || machine.state === state),
-        ),
-    }),
+        )
+      return { now: rfc3339(now()), feed: live.feed(), machines }
+    },
   )
 
   app.get(
@@ -73,12 +78,13 @@ export const routes = (app: App, options: RouteOptions): void => {
     async ({ params, query }) => {
       const at = now()
       const range = readRange(query, at)
-      const { shop, machine } = findMachine(register, params.shop, params.machine)
-      const stored = await history.timeline(shop.id, machine.id, range)
-      const intervals = fillTimeline(stored, range, liveState(live, shop, machine, at), at)
+      const { id: shop } = findShop(register, params.shop)
+      const machine = findMachine(live, shop, params.machine)
+      const stored = await history.timeline(shop, machine.machine, range)
+      const intervals = fillTimeline(stored, range, liveState(machine, live.feed(), at), at)
       return {
-        shop: shop.id,
-        machine: machine.id,
+        shop,
+        machine: machine.machine,
         from: rfc3339(range.from),
         to: rfc3339(Math.min(range.to, at)),
         observed: observedShare(intervals),
@@ -104,14 +110,14 @@ export const routes = (app: App, options: RouteOptions): void => {
     async ({ query }) => {
       const by = query.by === 'area' ? 'area' : 'kind'
       const range = wholeHours(readRange(query, now()), now())
-      const rollups = await history.hours(range)
+      const spent = await history.spent(range)
       const machines = live.machines().map(machine => ({ ...machine, group: machine[by] }))
       return {
         by,
         from: rfc3339(range.from),
         to: rfc3339(range.to),
         feed: live.feed(),
-        groups: capacity(machines, rollups, range),
+        groups: capacity(machines, spent, range),
       } satisfies CapacityAnswer
     },
   )
@@ -129,10 +135,13 @@ export const routes = (app: App, options: RouteOptions): void => {
     },
     async ({ params, body }, reply) => {
       const shop = findShop(register, params.shop)
-      const until = body.until == null ? null : readTime('until', body.until)
+      const until = body.until == null ? null : readTime('until', body.until, 'COORDINATOR_BODY_INVALID')
       if (until !== null && until <= now()) {
-        const where = { path: 'until', expected: 'a time in the future, or null', got: String(body.until) }
-        throw new ApiError('COORDINATOR_BODY_INVALID', `until: expected ${where.expected}, got ${where.got}`, where)
+        throw new ApiError('COORDINATOR_BODY_INVALID', {
+          path: 'until',
+          expected: 'a time in the future, or null',
+          got: String(body.until),
+        })
       }
       await live.requestTaking(shop, body.value, until)
       return reply.code(202).send(live.taking(shop))
@@ -145,7 +154,10 @@ export const routes = (app: App, options: RouteOptions): void => {
       schema: {
         summary: 'Server-sent events: `snapshot` first, then `change`, `feed` and, every 15 s, `beat`',
         description: 'A client that does not read is dropped; it may come back and gets the whole picture anew.',
-        response: refusals,
+        response: {
+          200: { description: 'A stream', content: { 'text/event-stream': { schema: StreamData } } },
+          ...refusals,
+        },
       },
     },
     async (_request, reply) => {
@@ -159,31 +171,25 @@ export const routes = (app: App, options: RouteOptions): void => {
 const findShop = (register: RegisterIndex, id: string): RegisteredShop => {
   const shop = register.shop(id)
   if (shop === undefined) {
-    const where = { path: 'shop', expected: 'a shop of the register', got: id }
-    throw new ApiError('COORDINATOR_SHOP_UNKNOWN', `there is no shop ${id} in the register`, where)
+    throw new ApiError('COORDINATOR_SHOP_UNKNOWN', { path: 'shop', expected: 'a shop of the register', got: id })
   }
   return shop
 }
 
-const findMachine = (
-  register: RegisterIndex,
-  shopId: string,
-  id: string,
-): { shop: RegisteredShop; machine: RegisteredMachine } => {
-  const shop = findShop(register, shopId)
-  const machine = register.machine(shop.id, id)
+const findMachine = (live: Live, shop: string, id: string): MachineView => {
+  const machine = live.machine(shop, id)
   if (machine === undefined) {
-    const where = { path: 'machine', expected: `a machine of ${shop.id}`, got: id }
-    throw new ApiError('COORDINATOR_MACHINE_UNKNOWN', `there is no machine ${id} in the shop ${shop.id}`, where)
+    const where = { path: 'machine', expected: `a machine of the shop ${shop}`, got: id }
+    throw new ApiError('COORDINATOR_MACHINE_UNKNOWN', where)
   }
-  return { shop, machine }
+  return machine
 }
 
 /** A view from before our feed was lost is not drawn on beyond the loss. */
-const liveState = (live: Live, shop: RegisteredShop, machine: RegisteredMachine, now: number): LiveState => {
-  const { state, since }: MachineView = live.machine(shop, machine)
-  const { up, since: changedAt } = live.presence.feed
-  return { state, since: since === null ? null : Date.parse(since), until: up ? now : changedAt }
-}
+const liveState = ({ state, since }: MachineView, feed: Feed, now: number): LiveState => ({
+  state,
+  since: since === null ? null : Date.parse(since),
+  until: feed.connected ? now : Date.parse(feed.since),
+})
 
 const rfc3339 = (ms: number): string => new Date(ms).toISOString()

@@ -1,5 +1,6 @@
 import { Id, KIND_CODES, STATE_CODES } from '@nakama/contract'
 import { type Static, type TSchema, Type } from 'typebox'
+import { API_ERRORS } from './errors.ts'
 
 const orNull = <S extends TSchema>(schema: S, description: string) => Type.Union([schema, Type.Null()], { description })
 const Time = Type.String({ description: 'RFC 3339, UTC' })
@@ -52,7 +53,17 @@ export const MachineView = Type.Object({
 })
 
 export const Feed = Type.Object(
-  { connected: Type.Boolean(), since: Time },
+  {
+    connected: Type.Boolean(),
+    since: Time,
+    ingest: Type.Object(
+      { connected: Type.Boolean(), since: Time },
+      {
+        description:
+          'What stores the past. Not connected (受信停止): states are those of now, but none of it is being stored; the shops keep it until it is back',
+      },
+    ),
+  },
   {
     description:
       "The coordinator's own connection to the broker. Not connected (受信停止): states are the last view, `since` says as of when",
@@ -70,11 +81,8 @@ export const MachinesQuery = Type.Object(
   { additionalProperties: false },
 )
 
-const timeInput = (description: string) =>
-  Type.String({
-    pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d(:\\d\\d(\\.\\d{1,9})?)?(Z|[+-]\\d\\d:\\d\\d)$',
-    description,
-  })
+// The exact form is checked by `readTime`, whose refusal says more than that a pattern does not match.
+const timeInput = (description: string) => Type.String({ maxLength: 40, description })
 
 const range = {
   from: Type.Optional(timeInput('RFC 3339; 24 h before `to` unless told')),
@@ -163,12 +171,26 @@ export const ShopTakingView = Type.Object({ shop: Id, ...takingProperties })
 
 export const ErrorAnswer = Type.Object({
   error: Type.Object({
-    code: Type.String({ description: 'COORDINATOR_WHAT; never changes its meaning' }),
+    code: Type.Enum(Object.keys(API_ERRORS), { description: 'Never changes its meaning' }),
     message: Type.String(),
-    path: Type.Optional(Type.String()),
+    path: Type.Optional(Type.String({ description: 'The place in the request' })),
     expected: Type.Optional(Type.String()),
     got: Type.Optional(Type.String()),
   }),
+})
+
+/** The data of the stream's events, by event name. */
+export const StreamData = Type.Object({
+  snapshot: Type.Object({ ...MachinesAnswer.properties }, { description: 'First of all: everything' }),
+  change: Type.Object(
+    { now: Time, machines: Type.Array(MachineView) },
+    {
+      description:
+        'Machines that look different now, whole; the rest is as before. A moved `asOf` or `observed` alone is not told',
+    },
+  ),
+  feed: Type.Object({ now: Time, feed: Feed }, { description: 'Reception or storing was lost or is back' }),
+  beat: Type.Object({ now: Time }, { description: 'Nothing new, but still here' }),
 })
 
 export type MachineView = Static<typeof MachineView>
@@ -179,14 +201,4 @@ export type CapacityAnswer = Static<typeof CapacityAnswer>
 export type ShopTakingView = Static<typeof ShopTakingView>
 export type ErrorAnswer = Static<typeof ErrorAnswer>
 
-/** What the stream of events says, by event name. */
-export interface StreamEvents {
-  /** First of all: everything. */
-  readonly snapshot: MachinesAnswer
-  /** Machines that look different now; the rest is as before. */
-  readonly change: { readonly now: string; readonly machines: readonly MachineView[] }
-  /** The coordinator's own feed was lost or is back. */
-  readonly feed: { readonly now: string; readonly feed: Feed }
-  /** Nothing new, but still here. */
-  readonly beat: { readonly now: string }
-}
+export type StreamEvents = Static<typeof StreamData>
