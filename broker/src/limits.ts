@@ -1,5 +1,6 @@
 import { LIMITS } from '@nakama/contract'
 import { type Static, Type } from 'typebox'
+import type { Role } from './rules.ts'
 
 const KIB = 1024
 const MIB = 1024 * 1024
@@ -61,6 +62,27 @@ export const LimitsConfig = Type.Object(
 )
 
 export const limitsOf = (config: Static<typeof LimitsConfig> | undefined): Limits => ({ ...DEFAULT_LIMITS, ...config })
+
+/** What an authenticated connection may bring in a second, and what may wait for it. */
+export interface Traffic {
+  readonly messagesPerS: number
+  readonly bytesPerS: number
+  readonly outgoingMaxBytes: number
+}
+
+/** An agent speaks for one shop; everything goes through a service. */
+export const trafficOf = (role: Role, limits: Limits): Traffic =>
+  role === 'agent'
+    ? {
+        messagesPerS: limits.agentMessagesPerS,
+        bytesPerS: limits.agentBytesPerS,
+        outgoingMaxBytes: limits.agentOutgoingMaxBytes,
+      }
+    : {
+        messagesPerS: limits.serviceMessagesPerS,
+        bytesPerS: limits.serviceBytesPerS,
+        outgoingMaxBytes: limits.serviceOutgoingMaxBytes,
+      }
 
 /**
  * A token bucket that may go into debt: what has arrived is taken whole, and the next has to wait until the debt is paid.
