@@ -1,4 +1,4 @@
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { messageOf } from '@nakama/contract'
 import type { HttpListen } from './config.ts'
@@ -19,15 +19,20 @@ export interface HealthServer {
   stop(): Promise<void>
 }
 
-/** Answers `/healthz` (200/503), `/readyz` (200/503) and `/metrics` with bare `node:http`: a Pi has no memory to spare. */
+/** Answers a request of the service's own and returns true, or returns false and leaves it alone. */
+export type MoreRoutes = (request: IncomingMessage, response: ServerResponse) => boolean
+
+/** Answers `/healthz` (200/503), `/readyz` (200/503) and `/metrics` with bare `node:http`: a Pi has no memory to spare. `more` is asked first. */
 export const startHealthServer = async (
   listen: HttpListen,
   health: () => Health,
   metrics: Metrics,
+  more: MoreRoutes = () => false,
 ): Promise<HealthServer> => {
   const server = createServer(
     { requestTimeout: 5_000, headersTimeout: 5_000, maxHeaderSize: 8_192 },
     (request, response) => {
+      if (more(request, response)) return
       const reply = (status: number, type: string, body: string): void => {
         response.writeHead(status, {
           'content-type': type,
