@@ -21,10 +21,15 @@ export interface SectionHeader {
   readonly epoch: string
   /** Counts the openings of this journal: epochs are random, this orders them. */
   readonly opening: number
+  /** Counts the lives of all files of this journal: the order in which they were begun. */
+  readonly life: number
   readonly firstSeq: number
   /** The lane's last batch before this section, by opening and seq; zeros for the first ever. What is missing shows here. */
   readonly previous: { readonly opening: number; readonly seq: number }
+  /** Time of the record for which it was begun: nothing in it is older. */
   readonly at: number
+  /** Time of the oldest record in the journal that was then not acknowledged, of either lane. */
+  readonly oldestAt: number
 }
 
 /** Where one batch lies within its segment. */
@@ -48,7 +53,7 @@ export interface ScannedSection {
 
 export type ScannedSegment =
   | { readonly type: 'segment'; readonly crc: number; readonly sections: readonly ScannedSection[] }
-  /** Never used: zeros. */
+  /** Never used: a whole file of zeros, as it was made. */
   | { readonly type: 'blank' }
   /** Has been used, but its header cannot be believed. */
   | { readonly type: 'corrupt' }
@@ -60,19 +65,30 @@ export type ScannedSegment =
  */
 export const scanSegment = (bytes: Buffer): ScannedSegment => {
   const first = decodeHeader(bytes, 0, 0)
-  if (first === undefined) return bytes.subarray(0, HEADER_BYTES).some(octet => octet !== 0) ? CORRUPT : BLANK
-  const segment = first.header.segment
+  if (first === undefined) return bytes.equals(UNUSED) ? BLANK : CORRUPT
+  const { segment } = first.header
   const sections = [scanSection(bytes, 0, first)]
   for (let start = alignSection(sections[0]!.end); start < bytes.length; start += SECTION_ALIGN_BYTES) {
     const next = decodeHeader(bytes, start, first.crc)
-    if (next === undefined || next.header.segment !== segment) continue
-    const section = scanSection(bytes, start, next)
-    sections.push(section)
-    start = alignSection(section.end) - SECTION_ALIGN_BYTES
+    if (next !== undefined && next.header.segment === segment) {
+      const section = scanSection(bytes, start, next)
+      sections.push(section)
+      start = alignSection(section.end) - SECTION_ALIGN_BYTES
+    } else if (wasHeaderOf(bytes, start, segment)) {
+      sections.push({ ...(sections.pop() as ScannedSection), clean: false })
+    }
   }
   return { type: 'segment', crc: first.crc, sections }
 }
 
+/** Only a header of this life has this id, or nearly; whatever else lies on a boundary is of a former one, or payload. */
+const wasHeaderOf = (bytes: Buffer, start: number, segment: string): boolean => {
+  const id = Buffer.from(segment, 'hex')
+  const found = bytes.subarray(start + SEGMENT_AT, start + SEGMENT_AT + id.length)
+  return found.filter((octet, i) => octet === id[i]).length >= id.length - 1
+}
+
+const UNUSED = Buffer.alloc(SEGMENT_BYTES)
 const CORRUPT: ScannedSegment = { type: 'corrupt' }
 const BLANK: ScannedSegment = { type: 'blank' }
 
@@ -118,16 +134,18 @@ export const encodeRecords = (payloads: readonly Buffer[], sectionCrc: number): 
   return Buffer.concat(parts)
 }
 
-// Octets of a header.
+// Octets of a header. Seqs and times take six.
 const MAGIC = Buffer.from('NKJ1')
 const LANE_AT = 4
 const SEGMENT_AT = 8
 const EPOCH_AT = 16
 const OPENING_AT = 24
-const PREVIOUS_OPENING_AT = 28
+const LIFE_AT = 28
 const FIRST_SEQ_AT = 32
-const PREVIOUS_SEQ_AT = 40
+const PREVIOUS_OPENING_AT = 38
+const PREVIOUS_SEQ_AT = 42
 const TIME_AT = 48
+const OLDEST_TIME_AT = 54
 const CRC_AT = 60
 
 /**
@@ -141,14 +159,18 @@ export const encodeHeader = (header: SectionHeader, segmentCrc: number): { bytes
   bytes.write(header.segment, SEGMENT_AT, 'hex')
   bytes.write(header.epoch, EPOCH_AT, 'hex')
   bytes.writeUInt32LE(header.opening, OPENING_AT)
+  bytes.writeUInt32LE(header.life, LIFE_AT)
+  bytes.writeUIntLE(header.firstSeq, FIRST_SEQ_AT, 6)
   bytes.writeUInt32LE(header.previous.opening, PREVIOUS_OPENING_AT)
-  bytes.writeBigUInt64LE(BigInt(header.firstSeq), FIRST_SEQ_AT)
-  bytes.writeBigUInt64LE(BigInt(header.previous.seq), PREVIOUS_SEQ_AT)
-  bytes.writeBigUInt64LE(BigInt(Math.max(0, Math.floor(header.at))), TIME_AT)
+  bytes.writeUIntLE(header.previous.seq, PREVIOUS_SEQ_AT, 6)
+  bytes.writeUIntLE(timeOf(header.at), TIME_AT, 6)
+  bytes.writeUIntLE(timeOf(header.oldestAt), OLDEST_TIME_AT, 6)
   const crc = crc32(bytes.subarray(0, CRC_AT), segmentCrc)
   bytes.writeUInt32LE(crc, CRC_AT)
   return { bytes, crc }
 }
+
+const timeOf = (at: number): number => Math.min(Math.max(0, Math.floor(at)), 2 ** 48 - 1)
 
 const decodeHeader = (bytes: Buffer, start: number, segmentCrc: number): DecodedHeader | undefined => {
   if (start + HEADER_BYTES > bytes.length) return undefined
@@ -164,12 +186,24 @@ const decodeHeader = (bytes: Buffer, start: number, segmentCrc: number): Decoded
       segment: octets.toString('hex', SEGMENT_AT, SEGMENT_AT + 8),
       epoch: octets.toString('hex', EPOCH_AT, EPOCH_AT + 8),
       opening: octets.readUInt32LE(OPENING_AT),
-      firstSeq: Number(octets.readBigUInt64LE(FIRST_SEQ_AT)),
+      life: octets.readUInt32LE(LIFE_AT),
+      firstSeq: octets.readUIntLE(FIRST_SEQ_AT, 6),
       previous: {
         opening: octets.readUInt32LE(PREVIOUS_OPENING_AT),
-        seq: Number(octets.readBigUInt64LE(PREVIOUS_SEQ_AT)),
+        seq: octets.readUIntLE(PREVIOUS_SEQ_AT, 6),
       },
-      at: Number(octets.readBigUInt64LE(TIME_AT)),
+      at: octets.readUIntLE(TIME_AT, 6),
+      oldestAt: octets.readUIntLE(OLDEST_TIME_AT, 6),
     },
   }
 }
+
+/** Sixteen hex digits, for an epoch or a segment. */
+export const randomHex = (random: () => number): string =>
+  [0, 1]
+    .map(() =>
+      Math.floor(random() * 2 ** 32)
+        .toString(16)
+        .padStart(8, '0'),
+    )
+    .join('')

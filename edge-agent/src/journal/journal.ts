@@ -1,17 +1,19 @@
-import { type GapRecord, LANES, type Lane, laneOf, NakamaError, type NakamaRecord } from '@nakama/contract'
+import { type GapRecord, type Lane, NakamaError, type NakamaRecord } from '@nakama/contract'
 import type { Log, Metrics } from '@nakama/service'
 import { openAcksFile } from './acks-file.ts'
 import type { BatchQueue } from './batch-queue.ts'
-import { addRecord, closeBatch, type OpenBatch } from './batcher.ts'
-import { SEGMENT_BYTES } from './format.ts'
+import { randomHex, SEGMENT_BYTES } from './format.ts'
+import { createIntake } from './intake.ts'
 import { openLane } from './lane.ts'
+import { inOneFlight } from './one-flight.ts'
 import { readJournal } from './opening.ts'
 import { createQueue } from './queue.ts'
 import { createReader } from './reader.ts'
 import type { Loss } from './recovery.ts'
+import { createRoom } from './room.ts'
 import { openStorage, type Storage } from './storage.ts'
 import type { Newest } from './times.ts'
-import { createWriter, randomHex } from './writer.ts'
+import { createWriter } from './writer.ts'
 
 export interface JournalOptions {
   /** Folder of the journal's files; made if it is not there. One process at a time. */
@@ -60,10 +62,6 @@ const SPACING_MS = 800
 const RETRY_MS = 1_000
 const SAVE_ACKS_MS = 10_000
 
-/** In memory, waiting for a disk that refuses or cannot keep up; beyond this the oldest goes, with a gap record. */
-const WAITING_MAX_BYTES = 4 * 1024 * 1024
-const WAITING_KEPT_BYTES = 3 * 1024 * 1024
-
 /**
  * Opens the journal in whatever condition its files are, under a new epoch; what former epochs left unacknowledged is
  * queued. Afterwards a disk that refuses is logged, counted and tried again, and nothing throws.
@@ -85,118 +83,95 @@ export const openJournal = async (options: JournalOptions): Promise<Journal & Ba
     openLane({ lane, epoch, opening, segments: found.segments[lane], acked: acks.found[lane] })
   const books = { events: bookOf('events'), samples: bookOf('samples') }
 
-  const gaps = metrics.counter('journal_gaps', 'Gap records of the journal itself', ['why'])
-  const refused = metrics.counter('journal_refused_records', 'Records that could not be journaled')
-
-  const open = new Map<Lane, OpenBatch>()
+  const intake = createIntake({ books, now, log, metrics })
   let listener: (() => void) | undefined
   let closing: Promise<void> | undefined
-  let isClosed = false
   let timer: NodeJS.Timeout | undefined
   let acksTimer: NodeJS.Timeout | undefined
   let closedAt = Number.NEGATIVE_INFINITY
 
+  const schedule = (delayMs: number): void => {
+    if (closing !== undefined) return
+    timer ??= setTimeout(() => {
+      timer = undefined
+      void flush()
+    }, delayMs)
+  }
+
   const append = (record: NakamaRecord): void => {
-    if (isClosed) {
-      refused.inc()
+    if (closing !== undefined) {
+      intake.refuse(record, 'the journal is closed')
       return
     }
-    const lane = laneOf(record)
-    const added = addRecord(open.get(lane), record)
-    if (added.open === undefined) open.delete(lane)
-    else open.set(lane, added.open)
-    if (added.refused !== undefined) {
-      refused.inc()
-      log.error({ code: 'JOURNAL_REFUSED', type: record.type }, `record cannot be journaled: ${added.refused}`)
-    }
-    if (added.closed.length > 0) {
-      for (const batch of added.closed) books[lane].add(batch)
-      boundWaiting()
+    if (intake.add(record)) {
       listener?.()
       void commit()
     }
     schedule(Math.max(GATHER_MS, closedAt + SPACING_MS - performance.now()))
   }
 
-  const schedule = (delayMs: number): void => {
-    if (closing !== undefined) return
-    timer ??= setTimeout(() => {
-      timer = undefined
-      closeBatches()
-      void commit()
-    }, delayMs)
+  const addGap = (loss: Loss, why: GapRecord['why']): void => {
+    intake.addGap(loss, why)
+    schedule(GATHER_MS)
   }
 
   const closeBatches = (): void => {
-    for (const lane of LANES) {
-      const batch = open.get(lane)
-      if (batch !== undefined) books[lane].add(closeBatch(batch))
-    }
-    open.clear()
+    intake.closeBatches()
     closedAt = performance.now()
-    boundWaiting()
     listener?.()
   }
 
-  const boundWaiting = (): void => {
-    if (books.events.waitingBytes + books.samples.waitingBytes <= WAITING_MAX_BYTES) return
-    for (const lane of ['samples', 'events'] as const) {
-      const others = lane === 'samples' ? books.events.waitingBytes : books.samples.waitingBytes
-      const lost = books[lane].dropUnwritten(Math.max(0, WAITING_KEPT_BYTES - others))
-      if (lost !== undefined) journalLoss({ what: lane, from: lost.from, to: lost.to + 1 }, 'journal-full')
-    }
-  }
-
-  const journalLoss = ({ what, from, to }: Loss, why: GapRecord['why']): void => {
-    gaps.inc({ why })
-    log.warn({ what, from, to, why, code: 'JOURNAL_GAP' }, 'readings are missing')
-    append({ type: 'gap', at: now(), machine: null, from, to: Math.max(from, to), what, why })
+  const flush = (): Promise<boolean> => {
+    closeBatches()
+    return commit()
   }
 
   const queue = createQueue({
     books,
     reader: createReader(storage),
     storage,
-    onLoss: journalLoss,
+    onLoss: addGap,
     onDeleted: () => {
       acksTimer ??= setTimeout(() => {
         acksTimer = undefined
-        void commit()
+        void saveAcks()
       }, SAVE_ACKS_MS)
     },
     log,
     metrics,
   })
 
-  const writer = createWriter({
+  const room = createRoom({
     storage,
     books,
-    epoch,
-    opening,
     maxSegments: Math.floor((maxBytes - OTHER_BYTES) / SEGMENT_BYTES),
     free: found.free,
-    acks,
     onGiveUp: async (lane, segment) => {
       const lost = await queue.unackedSpan(lane, segment)
-      if (lost === undefined) return undefined
-      journalLoss({ what: lane, from: lost.from, to: lost.to + 1 }, 'journal-full')
+      if (lost === undefined) return 0
+      addGap({ what: lane, from: lost.from, to: lost.to + 1 }, 'journal-full')
       closeBatches()
       return books.events.newestSeq
     },
-    now,
-    random,
-    log,
-    metrics,
   })
+  const writer = createWriter({ storage, books, room, epoch, opening, life: found.life, random, log, metrics })
+
   const commit = inOneFlight(async () => {
-    const good = await writer.commit()
-    if (!good) schedule(RETRY_MS)
-    return good
+    const isDurable = await writer.commit()
+    if (!isDurable) schedule(RETRY_MS)
+    return isDurable
   })
-  for (const loss of found.losses) journalLoss(loss, 'journal-corrupt')
+  const saveAcks = inOneFlight(() =>
+    acks
+      .save({ events: books.events.acked, samples: books.samples.acked })
+      .catch(error => log.warn({ err: error, code: 'JOURNAL_ACKS' }, 'acks cannot be saved: they will be repeated')),
+  )
+
+  for (const loss of found.losses) intake.addGap(loss, 'journal-corrupt')
   closeBatches()
-  writer.hold(found.corrupt, books.events.newestSeq)
+  room.hold(found.corrupt, books.events.newestSeq)
   await commit()
+  // Once read, the time of the oldest record is known to `stats`.
   for (const { lane, epoch: of, oldest } of queue.streams()) await queue.read(lane, of, oldest, 1)
 
   return {
@@ -204,19 +179,15 @@ export const openJournal = async (options: JournalOptions): Promise<Journal & Ba
     epoch,
     lastJournaled: found.lastJournaled,
     append,
+    flush,
     stats() {
-      const { bytes, oldestAt } = queue.unacked()
-      const gathering = [...open.values()]
-      const times = [...(oldestAt === null ? [] : [oldestAt]), ...gathering.map(batch => batch.firstAt)]
+      const [kept, gathering] = [queue.unacked(), intake.gathering()]
+      const times = [kept.oldestAt, gathering.oldestAt].filter(time => time !== null)
       return {
-        bytes: gathering.reduce((sum, batch) => sum + batch.bytes, bytes),
+        bytes: kept.bytes + gathering.bytes,
         maxBytes,
         oldestAt: times.length === 0 ? null : Math.min(...times),
       }
-    },
-    flush() {
-      closeBatches()
-      return commit()
     },
     onChange(next) {
       listener = next
@@ -228,37 +199,13 @@ export const openJournal = async (options: JournalOptions): Promise<Journal & Ba
       closing ??= (async () => {
         clearTimeout(timer)
         clearTimeout(acksTimer)
-        closeBatches()
-        await commit()
+        await flush()
         // What the last commit itself had to say.
-        closeBatches()
-        await commit()
-        isClosed = true
+        await flush()
         await writer.close()
+        await saveAcks()
       })()
       return closing
     },
   }
-}
-
-/** Runs work once at a time; who calls while it runs gets the run after this one, shared with all the others who wait. */
-const inOneFlight = <T>(work: () => Promise<T>): (() => Promise<T>) => {
-  let current: Promise<T> | undefined
-  let next: Promise<T> | undefined
-  const run = (): Promise<T> => {
-    if (current === undefined) {
-      current = work().finally(() => {
-        current = undefined
-      })
-      return current
-    }
-    next ??= current
-      .catch(() => {})
-      .then(() => {
-        next = undefined
-        return run()
-      })
-    return next
-  }
-  return run
 }

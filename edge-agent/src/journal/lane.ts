@@ -49,9 +49,15 @@ export const openLane = ({ lane, epoch, opening, segments, acked: found }: LaneO
     return candidates.length === 0 ? of.newest + 1 : Math.min(...candidates)
   }
 
-  /** After anything was given up: streams begin at what is still there; former epochs without anything are no more. */
+  const lastOf = (of: OwnStream): number =>
+    sectionsOf(segments).findLast(section => section.opening === of.opening && !isEmpty(section))?.lastSeq ?? 0
+
+  /** After anything was given up: streams span what is still there; former epochs without anything are no more. */
   const recount = (): void => {
-    for (const stream of streams) stream.oldest = firstFrom(stream, stream.oldest)
+    for (const stream of streams) {
+      if (stream !== present) stream.newest = lastOf(stream)
+      stream.oldest = firstFrom(stream, stream.oldest)
+    }
     const left = streams.filter(stream => stream.opening === opening || stream.oldest <= stream.newest)
     streams.splice(0, streams.length, ...left)
   }
@@ -141,13 +147,19 @@ export const openLane = ({ lane, epoch, opening, segments, acked: found }: LaneO
       durableSeq = writtenSeq
       trim()
     },
-    /** What was written since the last sync may be anywhere: it is to be written again, elsewhere. */
-    rewind(): void {
+    /**
+     * The disk refused something of this segment, so that what was written to it since the last sync may be anywhere: it is
+     * to be written again, elsewhere. True when nothing else is in it: it then leaves the book.
+     */
+    abandon(segment: Segment): boolean {
       writtenSeq = durableSeq
       recountWaiting()
-      for (const section of sectionsOf(segments)) {
+      for (const section of segment.sections) {
         if (section.opening === opening) section.lastSeq = Math.min(section.lastSeq, durableSeq)
       }
+      if (!segment.sections.every(isEmpty)) return false
+      segments.splice(segments.indexOf(segment), 1)
+      return true
     },
 
     /** Gives up the oldest of what waits to be written until `maxBytes` are left; what was acknowledged first. The span lost. */
@@ -188,10 +200,9 @@ export const openLane = ({ lane, epoch, opening, segments, acked: found }: LaneO
     get canGiveUp(): boolean {
       return segments.slice(1).some(segment => segment.sections.some(section => !isEmpty(section)))
     },
-    giveUpOldest(): Segment | undefined {
-      const gone = segments.shift()
+    giveUp(segment: Segment): void {
+      segments.splice(segments.indexOf(segment), 1)
       recount()
-      return gone
     },
     /** Batches after `lastSeq` of this section cannot be read. */
     cut(section: Section, lastSeq: number): void {

@@ -4,9 +4,9 @@ import { scanSegment } from './format.ts'
 import { KEPT_SEGMENTS } from './lane.ts'
 import { spanOfExtent } from './reader.ts'
 import { type FoundFile, type FoundSection, type Recovered, recover } from './recovery.ts'
+import { isSegmentName } from './room.ts'
 import type { Storage } from './storage.ts'
 import { type Newest, newestReadings } from './times.ts'
-import { isSegmentName } from './writer.ts'
 
 /** Reads whatever is on the disk, in whatever condition: this always opens. A file that cannot be read counts as corrupt. */
 export const readJournal = async (
@@ -26,9 +26,12 @@ export const readJournal = async (
   return { ...found, lastJournaled: newestReadings(batches) }
 }
 
+/** A single failed read may be a passing one; a file that is given up is overwritten. */
+const READS_MAX = 3
+
 const readFound = async (storage: Storage, name: string, log: Log): Promise<FoundFile> => {
   try {
-    const bytes = await storage.read(name)
+    const bytes = await readAgain(storage, name)
     const scan = scanSegment(bytes)
     if (scan.type === 'corrupt') log.error({ code: 'JOURNAL_CORRUPT' }, `${name}: expected a segment header`)
     if (scan.type !== 'segment') return { name, type: scan.type }
@@ -45,6 +48,16 @@ const readFound = async (storage: Storage, name: string, log: Log): Promise<Foun
   } catch (error) {
     log.error({ err: error, code: 'JOURNAL_UNREADABLE' }, `${name}: cannot be read`)
     return { name, type: 'corrupt' }
+  }
+}
+
+const readAgain = async (storage: Storage, name: string): Promise<Buffer> => {
+  for (let left = READS_MAX; ; left--) {
+    try {
+      return await storage.read(name)
+    } catch (error) {
+      if (left <= 1) throw error
+    }
   }
 }
 

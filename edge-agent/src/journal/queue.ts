@@ -85,18 +85,17 @@ export const createQueue = ({ books, reader, storage, onLoss, onDeleted, log, me
     return at === null ? [] : [at]
   }
 
-  const remove = (lane: Lane, epoch: string, seq: number): void => {
-    if (books[lane].deleteUpTo(epoch, seq)) onDeleted()
-    else ignored.inc()
-  }
-
   return {
     streams: () => LANES.flatMap(lane => books[lane].streams()),
     read,
-    deleteUpTo: remove,
+    deleteUpTo(lane, epoch, seq) {
+      if (books[lane].deleteUpTo(epoch, seq)) onDeleted()
+      else ignored.inc()
+    },
     async deadLetter(lane, epoch, seq) {
       const [batch] = await read(lane, epoch, seq, 1)
-      if (batch?.seq !== seq) return
+      const [head] = books[lane].streams()
+      if (batch?.seq !== seq || head?.epoch !== epoch || head.oldest !== seq) return ignored.inc()
       const line = `${encodeBatch({ lane, epoch, seq }, seq, batch.recordsJson)}\n`
       try {
         const isKept = await storage.appendTo(DEAD_LETTER_FILE, line, DEAD_LETTER_MAX_BYTES)
@@ -105,10 +104,12 @@ export const createQueue = ({ books, reader, storage, onLoss, onDeleted, log, me
         log.error({ err: error, code: 'JOURNAL_DEAD_LETTER' }, `${DEAD_LETTER_FILE}: ${messageOf(error)}; batch stays`)
         return
       }
+      // Meanwhile it may have been acknowledged after all.
+      if (!books[lane].deleteUpTo(epoch, seq)) return
       dead.inc()
       const span = spanOfBatch(batch.recordsJson)
       if (span !== undefined) onLoss({ what: lane, from: span.from, to: span.to + 1 }, 'dead-letter')
-      remove(lane, epoch, seq)
+      onDeleted()
     },
     unacked() {
       const times = LANES.flatMap(oldestAt)

@@ -1,6 +1,6 @@
-import type { GapRecord, Lane } from '@nakama/contract'
+import { type GapRecord, LANES, type Lane } from '@nakama/contract'
 import { isAtOrBefore, NOWHERE, type Position } from './acks-format.ts'
-import type { ScannedSection, SectionHeader } from './format.ts'
+import type { ScannedSection } from './format.ts'
 
 /** Batches `firstSeq` to `lastSeq` of one epoch, one behind the other. The one being written to grows. */
 export interface Section {
@@ -16,8 +16,10 @@ export interface Section {
   /** Offset after its last record; the next one goes there. */
   end: number
   readonly previous: Position
-  /** Time of its beginning, and of its oldest and newest record. */
+  /** See `SectionHeader`. */
   readonly at: number
+  readonly oldestAt: number
+  /** Time of its oldest and newest record. */
   firstAt: number | undefined
   lastAt: number | undefined
 }
@@ -26,6 +28,7 @@ export interface Section {
 export interface Segment {
   readonly name: string
   readonly id: string
+  readonly life: number
   readonly crc: number
   readonly sections: Section[]
 }
@@ -51,8 +54,9 @@ export interface Recovered {
   readonly free: readonly string[]
   readonly corrupt: readonly string[]
   readonly losses: readonly Loss[]
-  /** Highest opening ever seen. */
+  /** Highest ever heard of: of an opening, and of a file's life. */
   readonly opening: number
+  readonly life: number
 }
 
 /** Sorts what an opening finds on the disk, and says what may be missing. */
@@ -61,25 +65,25 @@ export const recover = (
   acked: { readonly [lane in Lane]: Position },
   now: number,
 ): Recovered => {
-  const events = laneSegments(files, 'events')
-  const samples = laneSegments(files, 'samples')
+  const segments = { events: laneSegments(files, 'events'), samples: laneSegments(files, 'samples') }
   const corrupt = files.filter(file => file.type === 'corrupt').map(file => file.name)
-  const lanes = [
-    { lane: 'events' as const, ...events },
-    { lane: 'samples' as const, ...samples },
-  ]
+  const all = LANES.flatMap(lane => sectionsOf(segments[lane]))
+  const isTorn = { events: endsTorn(files, segments.events), samples: endsTorn(files, segments.samples) }
   return {
-    segments: { events: events.segments, samples: samples.segments },
+    segments,
     free: files.filter(file => file.type === 'blank').map(file => file.name),
     corrupt,
-    losses: [
-      ...lanes.flatMap(({ lane, segments, torn }) => [
-        ...findHoles(lane, segments, acked[lane]),
-        ...(torn ? [{ what: lane, from: Math.min(newestAt(segments) ?? now, now), to: now }] : []),
-      ]),
-      ...(corrupt.length === 0 ? [] : [lossOfUnknown(lanes, now)]),
-    ],
-    opening: Math.max(0, ...lanes.flatMap(({ segments }) => sectionsOf(segments).map(section => section.opening))),
+    losses: LANES.flatMap(lane => [
+      ...(corrupt.length > 0 ? lossBeforeFirst(lane, segments[lane], acked[lane]) : []),
+      ...lossesBetween(lane, segments[lane], acked[lane]),
+      ...(corrupt.length > 0 || isTorn[lane] ? [lossAtEnd(lane, segments[lane], all, now)] : []),
+    ]),
+    // A section that was acknowledged before it was durable may be known from the acks alone, or from its successor.
+    opening: Math.max(
+      ...LANES.map(lane => acked[lane].opening),
+      ...all.flatMap(section => [section.opening, section.previous.opening]),
+    ),
+    life: Math.max(0, ...LANES.flatMap(lane => segments[lane].map(segment => segment.life))),
   }
 }
 
@@ -89,24 +93,20 @@ export const isEmpty = (section: Section): boolean => section.lastSeq < section.
 
 export const endOf = (section: Section): Position => ({ opening: section.opening, seq: section.lastSeq })
 
-const laneSegments = (files: readonly FoundFile[], lane: Lane): { segments: Segment[]; torn: boolean } => {
-  const found = files
+const laneSegments = (files: readonly FoundFile[], lane: Lane): Segment[] => {
+  const segments = files
     .flatMap(file => (file.type === 'segment' && file.sections[0]?.header.lane === lane ? [file] : []))
-    .sort((a, b) => compareHeaders(a.sections[0]!.header, b.sections[0]!.header))
-  const segments = found.map(({ name, crc, sections }) => ({
-    name,
-    id: sections[0]!.header.segment,
-    crc,
-    sections: sections.map(toSection),
-  }))
+    .map(({ name, crc, sections }): Segment => {
+      const { segment: id, life } = sections[0]!.header
+      return { name, id, life, crc, sections: sections.map(toSection) }
+    })
+    .sort((a, b) => a.life - b.life)
   cutOverlaps(sectionsOf(segments))
-  return { segments, torn: found.at(-1)?.sections.at(-1)?.clean === false }
+  return segments
 }
 
-const compareHeaders = (a: SectionHeader, b: SectionHeader): number => a.opening - b.opening || a.firstSeq - b.firstSeq
-
 const toSection = ({ header, start, crc, end, count, firstAt, lastAt }: FoundSection): Section => {
-  const { segment: _, ...rest } = header
+  const { segment: _id, life: _life, ...rest } = header
   return { ...rest, start, crc, end, lastSeq: header.firstSeq + count - 1, firstAt, lastAt }
 }
 
@@ -120,31 +120,40 @@ const cutOverlaps = (sections: readonly Section[]): void => {
   }
 }
 
+/** Where nothing follows, the last section's end tells whether something did. */
+const endsTorn = (files: readonly FoundFile[], segments: readonly Segment[]): boolean => {
+  const name = segments.at(-1)?.name
+  return files.some(file => file.name === name && file.type === 'segment' && file.sections.at(-1)?.clean === false)
+}
+
 /** Each section names the batch before it: where another one lies there, something between is gone. */
-const findHoles = (lane: Lane, segments: readonly Segment[], acked: Position): Loss[] => {
+const lossesBetween = (lane: Lane, segments: readonly Segment[], acked: Position): Loss[] => {
   const losses: Loss[] = []
   let before: Section | undefined
   let reached = NOWHERE
-  sectionsOf(segments).forEach((section, index) => {
+  for (const section of sectionsOf(segments)) {
     const isKnown = isAtOrBefore(section.previous, reached) || isAtOrBefore(section.previous, acked)
-    // Before the first there is what was acknowledged or given up, which is on record.
-    if (index > 0 && !isKnown) {
+    if (before !== undefined && !isKnown) {
       const to = section.firstAt ?? section.at
-      losses.push({ what: lane, from: Math.min(before?.lastAt ?? before?.at ?? to, to), to })
+      losses.push({ what: lane, from: Math.min(before.lastAt ?? before.at, to), to })
     }
     before = section
     if (!isEmpty(section)) reached = endOf(section)
-  })
+  }
   return losses
 }
 
-const newestAt = (segments: readonly Segment[]): number | undefined => {
-  const newest = sectionsOf(segments).at(-1)
-  return newest?.lastAt ?? newest?.at
+/** What lay before a lane's first section was acknowledged or given up, which is on record, unless a file has rotted. */
+const lossBeforeFirst = (lane: Lane, segments: readonly Segment[], acked: Position): Loss[] => {
+  const [first] = sectionsOf(segments)
+  if (first === undefined || isAtOrBefore(first.previous, acked)) return []
+  const to = first.firstAt ?? first.at
+  return [{ what: lane, from: Math.min(first.oldestAt, to), to }]
 }
 
-/** A file that has lost its header may have held the newest of either lane. */
-const lossOfUnknown = (lanes: readonly { readonly segments: readonly Segment[] }[], now: number): Loss => {
-  const times = lanes.flatMap(({ segments }) => newestAt(segments) ?? [])
-  return { what: 'all', from: Math.min(now, ...times), to: now }
+/** After what is left of a lane; of a lane of which nothing is left, the other one's headers know how old it may have been. */
+const lossAtEnd = (lane: Lane, segments: readonly Segment[], all: readonly Section[], now: number): Loss => {
+  const last = sectionsOf(segments).at(-1)
+  const from = last === undefined ? Math.min(...all.map(section => section.oldestAt)) : (last.lastAt ?? last.at)
+  return { what: lane, from: Math.min(from, now), to: now }
 }

@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, readFile, unlink } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf, NakamaError } from '@nakama/contract'
 
@@ -9,11 +9,11 @@ import { messageOf, NakamaError } from '@nakama/contract'
 export interface Storage {
   list(): Promise<string[]>
   read(name: string): Promise<Buffer>
-  /** Makes a file of zeros; it survives a power cut, and so does its name. */
+  /** Makes a file of zeros, wholly or not at all; it survives a power cut, and so does its name. */
   create(name: string, bytes: number): Promise<void>
   /** For writing in place. */
   open(name: string): Promise<StorageFile>
-  /** Adds to the end, durably; makes the file if need be. Nothing is added to a file of more than `maxBytes`: false. */
+  /** Adds to the end, durably, wholly or not at all; makes the file if need be. False where it would exceed `maxBytes`. */
   appendTo(name: string, text: string, maxBytes: number): Promise<boolean>
   remove(name: string): Promise<void>
 }
@@ -39,15 +39,20 @@ export const openStorage = async (dir: string): Promise<Storage> => {
     list: () => readdir(dir),
     read: name => readFile(join(dir, name)),
     async create(name, bytes) {
-      const handle = await open(join(dir, name), 'w')
+      const path = join(dir, name)
+      const unfinished = `${path}.new`
       try {
-        await handle.writeFile(Buffer.alloc(bytes))
-        await handle.sync()
+        const handle = await open(unfinished, 'w')
+        try {
+          await handle.writeFile(Buffer.alloc(bytes))
+          await handle.sync()
+        } finally {
+          await handle.close()
+        }
+        await rename(unfinished, path)
       } catch (error) {
-        await unlink(join(dir, name)).catch(() => {})
+        await unlink(unfinished).catch(() => {})
         throw error
-      } finally {
-        await handle.close()
       }
       await syncFolder(dir)
     },
@@ -68,8 +73,13 @@ export const openStorage = async (dir: string): Promise<Storage> => {
       try {
         const { size } = await handle.stat()
         if (size + Buffer.byteLength(text) > maxBytes) return false
-        await handle.writeFile(text)
-        await handle.sync()
+        try {
+          await handle.writeFile(text)
+          await handle.sync()
+        } catch (error) {
+          await handle.truncate(size).catch(() => {})
+          throw error
+        }
         if (size === 0) await syncFolder(dir)
         return true
       } finally {

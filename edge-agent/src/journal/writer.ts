@@ -1,6 +1,6 @@
-import { LANES, type Lane, messageOf } from '@nakama/contract'
+import { LANES, type Lane } from '@nakama/contract'
 import type { Log, Metrics } from '@nakama/service'
-import type { AcksFile } from './acks-file.ts'
+import { createAttempt } from './attempt.ts'
 import {
   alignSection,
   END_MARK_BYTES,
@@ -8,53 +8,41 @@ import {
   encodeRecords,
   HEADER_BYTES,
   RECORD_OVERHEAD_BYTES,
+  randomHex,
   SEGMENT_BYTES,
 } from './format.ts'
 import type { LaneBook, RecentBatch } from './lane.ts'
 import { endOf, isEmpty, type Section, type Segment, sectionsOf } from './recovery.ts'
+import type { Room } from './room.ts'
 import type { Storage, StorageFile } from './storage.ts'
-
-/** Lost acks are only repeated, so they are not worth a write to the card each second. */
-const ACKS_SAVE_MS = 10_000
-
-/** Segments made ready before they are needed: one for each lane. */
-const SPARE_SEGMENTS = 2
 
 /** A section begins in a segment that has at least this left, else in the next one. */
 const SECTION_MIN_BYTES = 128 * 1024
 
 const PASSES_MAX = 64
+/** Passes of a commit in which nothing could be written: one makes room, one writes what was given up for it. */
+const IDLE_PASSES_MAX = 3
 
 export interface WriterOptions {
-  readonly storage: Storage
+  readonly storage: Pick<Storage, 'open'>
   readonly books: { readonly [lane in Lane]: LaneBook }
+  readonly room: Room
   readonly epoch: string
   readonly opening: number
-  readonly maxSegments: number
-  /** Files that may be overwritten, oldest first. */
-  readonly free: readonly string[]
-  readonly acks: AcksFile
-  /** The journal is full and this segment goes: journals the gap and says the seq of its batch, undefined when there is none. */
-  readonly onGiveUp: (lane: Lane, segment: Segment) => Promise<number | undefined>
-  readonly now: () => number
+  /** Of the newest segment begun so far. */
+  readonly life: number
   readonly random: () => number
   readonly log: Log
   readonly metrics: Metrics
 }
 
 export interface Writer {
-  /** Writes and syncs everything that waits, makes room for what will come. Never rejects; false when the disk refused. */
+  /** Writes and syncs everything that waits, makes room for what will come. Never rejects; false when something still waits. */
   commit(): Promise<boolean>
-  /** These files may be overwritten once the events up to `afterSeq`, which tell what they held, are durable. */
-  hold(names: readonly string[], afterSeq: number): void
   close(): Promise<void>
 }
 
-interface HeldFile {
-  readonly name: string
-  readonly afterSeq: number
-}
-
+/** Where a lane is being written to. */
 interface Place {
   readonly file: StorageFile
   readonly segment: Segment
@@ -62,27 +50,18 @@ interface Place {
   dirty: boolean
 }
 
-/** The one writer of the journal's files: group commit, roll-over, recycling. */
+/** The one writer of the segments: group commit and roll-over. */
 export const createWriter = (options: WriterOptions): Writer => {
-  const { storage, books, epoch, opening, maxSegments, now, log } = options
+  const { storage, books, room, epoch, opening } = options
   const places = new Map<Lane, Place>()
-  const free = [...options.free]
-  let held: HeldFile[] = []
-  let acksSavedAt = performance.now()
-  /** After a sync that failed nobody knows what a segment holds: its lane goes on in a fresh one. */
-  const abandoned = new Set<Segment>()
-  let failing: string | undefined
+  /** After a refusal nobody knows what a segment holds: its lane goes on in a fresh file, whose later life wins. */
+  const refused = new Set<Lane>()
+  let life = options.life
+  let writtenBytes = 0
 
-  const errors = options.metrics.counter('journal_errors', 'Times that the disk refused something', ['what'])
+  const attempt = createAttempt(options)
   const written = options.metrics.counter('journal_written_bytes', 'Octets handed to the disk')
   const syncs = options.metrics.seconds('journal_sync', 'Time of a sync of the card')
-
-  const fail = (what: string, error: unknown): void => {
-    errors.inc({ what })
-    const text = messageOf(error)
-    if (failing !== text) log.error({ err: error, code: 'JOURNAL_DISK' }, `journal: ${what} failed; trying on`)
-    failing = text
-  }
 
   const sync = async (file: StorageFile): Promise<void> => {
     const end = syncs.startTimer()
@@ -93,83 +72,97 @@ export const createWriter = (options: WriterOptions): Writer => {
   const write = async (file: StorageFile, bytes: Buffer, offset: number): Promise<void> => {
     await file.write(bytes, offset)
     written.inc(bytes.length)
-  }
-
-  const leave = async (lane: Lane): Promise<void> => {
-    const place = places.get(lane)
-    places.delete(lane)
-    await place?.file.close()
+    writtenBytes += bytes.length
   }
 
   const syncLane = async (lane: Lane): Promise<void> => {
     const place = places.get(lane)
     if (place === undefined || !place.dirty) return
-    try {
-      await sync(place.file)
-    } catch (error) {
-      abandoned.add(place.segment)
-      books[lane].rewind()
-      await leave(lane).catch(() => {})
-      throw error
-    }
+    await sync(place.file)
     place.dirty = false
     books[lane].markDurable()
   }
 
-  const header = (lane: Lane, segment: string, firstSeq: number) => {
-    const before = sectionsOf(books[lane].segments).findLast(section => !isEmpty(section))
-    const previous = before === undefined ? books[lane].acked : endOf(before)
-    return { lane, segment, epoch, opening, firstSeq, previous, at: now() }
+  const leave = async (lane: Lane): Promise<void> => {
+    await syncLane(lane)
+    const place = places.get(lane)
+    places.delete(lane)
+    await place?.file.close()
   }
 
-  const enter = async (lane: Lane, name: string, firstSeq: number, into?: Segment): Promise<Place> => {
+  const abandon = async (lane: Lane): Promise<void> => {
+    const place = places.get(lane)
+    if (place === undefined) return
+    places.delete(lane)
+    refused.add(lane)
+    if (books[lane].abandon(place.segment)) room.giveBack(place.segment.name)
+    await place.file.close().catch(() => {})
+  }
+
+  /** Begins a section for this batch, behind the others of a segment or at the beginning of a file. */
+  const enter = async (lane: Lane, batch: RecentBatch, name: string, into?: Segment): Promise<void> => {
+    const before = sectionsOf(books[lane].segments).findLast(section => !isEmpty(section))
+    const of = into ?? { id: randomHex(options.random), life: ++life, crc: 0 }
+    const head = {
+      lane,
+      epoch,
+      opening,
+      firstSeq: batch.seq,
+      previous: before === undefined ? books[lane].acked : endOf(before),
+      at: batch.firstAt,
+      oldestAt: Math.min(batch.firstAt, ...LANES.map(each => books[each].unacked().oldestAt ?? batch.firstAt)),
+    }
     const last = into?.sections.at(-1)
     const start = last === undefined ? 0 : alignSection(last.end + END_MARK_BYTES)
-    const head = header(lane, into?.id ?? randomHex(options.random), firstSeq)
-    const { bytes, crc } = encodeHeader(head, into?.crc ?? 0)
+    const { bytes, crc } = encodeHeader({ ...head, segment: of.id, life: of.life }, of.crc)
     const file = await storage.open(name)
     try {
       await write(file, Buffer.concat([bytes, Buffer.alloc(END_MARK_BYTES)]), start)
+      // Records must never reach the card before the header that they belong to.
       await sync(file)
     } catch (error) {
       await file.close().catch(() => {})
       throw error
     }
-    const { segment: id, ...rest } = head
-    const segment: Segment = into ?? { name, id, crc, sections: [] }
     const section: Section = {
-      ...rest,
+      ...head,
       start,
       crc,
-      lastSeq: firstSeq - 1,
+      lastSeq: batch.seq - 1,
       end: start + HEADER_BYTES,
       firstAt: undefined,
       lastAt: undefined,
     }
+    const segment = into ?? { ...of, name, crc, sections: [] }
     segment.sections.push(section)
     if (into === undefined) books[lane].segments.push(segment)
-    const place = { file, segment, section, dirty: false }
-    places.set(lane, place)
-    return place
+    places.set(lane, { file, segment, section, dirty: false })
   }
 
-  /** A place where this batch goes next; undefined when no segment is free. */
+  /** Where this batch goes; undefined when no file is free. */
   const placeFor = async (lane: Lane, batch: RecentBatch): Promise<Place | undefined> => {
     const place = places.get(lane)
     if (place !== undefined && batch.seq === place.section.lastSeq + 1 && roomIn(place.section) >= sizeOf(batch)) {
       return place
     }
-    await syncLane(lane)
     await leave(lane)
     const last = books[lane].segments.at(-1)
-    if (last !== undefined && !abandoned.has(last) && hasRoomForSection(last)) {
-      return enter(lane, last.name, batch.seq, last)
+    if (last !== undefined && !refused.has(lane) && hasRoomForSection(last)) {
+      refused.add(lane)
+      await enter(lane, batch, last.name, last)
+      refused.delete(lane)
+      return places.get(lane)
     }
-    const name = free[0]
+    const name = room.take(lane)
     if (name === undefined) return undefined
-    const fresh = await enter(lane, name, batch.seq)
-    free.shift()
-    return fresh
+    try {
+      await enter(lane, batch, name)
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'ENOENT') room.giveBack(name)
+      throw error
+    }
+    refused.delete(lane)
+    return places.get(lane)
   }
 
   const writeLane = async (lane: Lane): Promise<void> => {
@@ -185,70 +178,21 @@ export const createWriter = (options: WriterOptions): Writer => {
       )
       place.dirty = true
       await write(place.file, bytes, section.end)
-      const newest = batches.at(-1) as RecentBatch
-      section.firstAt ??= waiting[0].firstAt
-      section.lastAt = newest.lastAt
+      section.firstAt = Math.min(section.firstAt ?? waiting[0].firstAt, ...batches.map(batch => batch.firstAt))
+      section.lastAt = Math.max(section.lastAt ?? 0, ...batches.map(batch => batch.lastAt))
       section.end += bytes.length - END_MARK_BYTES
-      section.lastSeq = newest.seq
-      book.markWritten(newest.seq)
+      section.lastSeq += batches.length
+      book.markWritten(section.lastSeq)
     }
   }
 
-  const saveAcks = (): Promise<void> => {
-    acksSavedAt = performance.now()
-    return options.acks.save({ events: books.events.acked, samples: books.samples.acked })
-  }
-
-  /** @param all the record of what was given up has itself no room: better without it than to stand still. */
-  const releaseHeld = (all = false): void => {
-    const isFree = ({ afterSeq }: HeldFile): boolean => all || afterSeq <= books.events.durableSeq
-    free.push(...held.filter(isFree).map(file => file.name))
-    held = held.filter(file => !isFree(file))
-  }
-
-  const hold = (names: readonly string[], afterSeq: number): void => {
-    held.push(...names.map(name => ({ name, afterSeq })))
-  }
-
-  const fileCount = (): number =>
-    books.events.segments.length + books.samples.segments.length + free.length + held.length
-
-  const giveUpOldest = async (): Promise<boolean> => {
-    const lane = books.samples.canGiveUp ? 'samples' : books.events.canGiveUp ? 'events' : undefined
-    const segment = lane === undefined ? undefined : books[lane].segments[0]
-    if (lane === undefined || segment === undefined) return false
-    const afterSeq = await options.onGiveUp(lane, segment)
-    books[lane].giveUpOldest()
-    hold([segment.name], afterSeq ?? 0)
-    return true
-  }
-
-  /** Sees to it that the next roll-over finds a segment: recycled, new, or given up, in that order. */
-  const makeRoom = async (): Promise<void> => {
-    for (const lane of LANES) {
-      for (let done = books[lane].releaseDone(); done !== undefined; done = books[lane].releaseDone()) {
-        abandoned.delete(done)
-        free.push(done.name)
-      }
-    }
-    releaseHeld()
-    while (free.length + held.length < SPARE_SEGMENTS || fileCount() > maxSegments) {
-      if (fileCount() < maxSegments) {
-        const name = await unusedName(storage)
-        await storage.create(name, SEGMENT_BYTES)
-        free.push(name)
-      } else if (fileCount() > maxSegments && free.length > 0) await storage.remove(free.pop() as string)
-      else if (!(await giveUpOldest())) return
-    }
-  }
-
-  const attempt = async (what: string, work: () => Promise<void>): Promise<boolean> => {
+  const commitLane = async (lane: Lane): Promise<void> => {
     try {
-      await work()
-      return true
+      await writeLane(lane)
+      await syncLane(lane)
     } catch (error) {
-      fail(what, error)
-      return false
+      await abandon(lane)
+      throw error
     }
   }
 
@@ -256,28 +200,18 @@ export const createWriter = (options: WriterOptions): Writer => {
 
   return {
     async commit() {
-      let good = true
-      for (let pass = 0; pass < PASSES_MAX; pass++) {
-        for (const lane of LANES) {
-          const isWritten = await attempt('write', () => writeLane(lane))
-          const isSynced = await attempt('sync', () => syncLane(lane))
-          good = good && isWritten && isSynced
-          releaseHeld(good && lane === 'events' && free.length === 0 && books.events.unwritten().length > 0)
-        }
-        good = (await attempt('make room', makeRoom)) && good
-        const canGoOn = free.length + held.length > 0
-        if (!good || !isWaiting() || !canGoOn) break
+      for (let pass = 0, idle = 0; pass < PASSES_MAX && idle < IDLE_PASSES_MAX; pass++) {
+        const before = writtenBytes
+        await attempt('make room', room.make)
+        const isEventsGood = await attempt('write events', () => commitLane('events'))
+        const isSamplesGood = await attempt('write samples', () => commitLane('samples'))
+        if (!isEventsGood || !isSamplesGood || !isWaiting()) break
+        if (books.events.unwritten().length > 0) room.releaseAll()
+        idle = writtenBytes === before ? idle + 1 : 0
       }
-      if (performance.now() - acksSavedAt >= ACKS_SAVE_MS) good = (await attempt('save acks', saveAcks)) && good
-      if (good && failing !== undefined) {
-        failing = undefined
-        log.info('journal: the disk takes writes again')
-      }
-      return good
+      return !isWaiting()
     },
-    hold,
     async close() {
-      await attempt('save acks', saveAcks)
       for (const lane of LANES) await attempt('close', () => leave(lane))
     },
   }
@@ -292,6 +226,7 @@ const hasRoomForSection = (segment: Segment): boolean => {
   return alignSection(end + END_MARK_BYTES) + SECTION_MIN_BYTES <= SEGMENT_BYTES
 }
 
+/** As many as go there, one behind the other. */
 const fitting = (waiting: readonly RecentBatch[], room: number): RecentBatch[] => {
   const batches: RecentBatch[] = []
   let left = room
@@ -302,20 +237,4 @@ const fitting = (waiting: readonly RecentBatch[], room: number): RecentBatch[] =
     batches.push(batch)
   }
   return batches
-}
-
-export const randomHex = (random: () => number): string =>
-  [0, 1]
-    .map(() =>
-      Math.floor(random() * 2 ** 32)
-        .toString(16)
-        .padStart(8, '0'),
-    )
-    .join('')
-
-export const isSegmentName = (name: string): boolean => /^\d{6}\.segment$/.test(name)
-
-const unusedName = async (storage: Storage): Promise<string> => {
-  const numbers = (await storage.list()).filter(isSegmentName).map(name => Number.parseInt(name, 10))
-  return `${String(Math.max(0, ...numbers) + 1).padStart(6, '0')}.segment`
 }

@@ -1,0 +1,124 @@
+import { LANES, type Lane } from '@nakama/contract'
+import { SEGMENT_BYTES } from './format.ts'
+import type { LaneBook } from './lane.ts'
+import type { Segment } from './recovery.ts'
+import type { Storage } from './storage.ts'
+
+/** Segments made ready before they are needed: one for each lane. */
+const SPARE_SEGMENTS = 2
+
+/** A disk that was full is not asked again at every commit. */
+const GROW_AGAIN_MS = 10_000
+
+export interface RoomOptions {
+  readonly storage: Pick<Storage, 'list' | 'create' | 'remove'>
+  readonly books: { readonly [lane in Lane]: LaneBook }
+  /** Bound on the files, at least `SPARE_SEGMENTS` and two for each lane. */
+  readonly maxSegments: number
+  /** Files that may be overwritten. */
+  readonly free: readonly string[]
+  /** The journal is full and this segment goes: journals the gap and says the seq of its batch, 0 when nothing is lost. */
+  readonly onGiveUp: (lane: Lane, segment: Segment) => Promise<number>
+}
+
+/** The files that hold nothing that is still needed, and where further ones come from. */
+export interface Room {
+  /** A file to be overwritten. Samples do not get the last one: it is for the events, which tell what was given up. */
+  take(lane: Lane): string | undefined
+  /** Nothing was kept in it after all. */
+  giveBack(name: string): void
+  /** These files may be overwritten once the events up to `afterSeq`, which tell what they held, are durable. */
+  hold(names: readonly string[], afterSeq: number): void
+  /** Lets go of what `hold` keeps, whose record has itself no room otherwise: better than to stand still. */
+  releaseAll(): void
+  /**
+   * Sees to it that the next roll-over finds a file: recycled, new, or given up, in that order.
+   * @throws what the system says; a disk that is full only after older segments have made room
+   */
+  make(): Promise<void>
+}
+
+interface HeldFile {
+  readonly name: string
+  readonly afterSeq: number
+}
+
+export const createRoom = ({ storage, books, maxSegments, free: found, onGiveUp }: RoomOptions): Room => {
+  const free = [...found]
+  let held: HeldFile[] = []
+  let refusal: unknown
+  let growAgainAt = 0
+
+  const release = (isFree: (file: HeldFile) => boolean): void => {
+    free.push(...held.filter(isFree).map(file => file.name))
+    held = held.filter(file => !isFree(file))
+  }
+
+  const hold: Room['hold'] = (names, afterSeq) => {
+    held.push(...names.map(name => ({ name, afterSeq })))
+  }
+
+  const inUse = (): number => books.events.segments.length + books.samples.segments.length
+  const spare = (): number => free.length + held.length
+
+  const giveUpOldest = async (): Promise<boolean> => {
+    const lane = books.samples.canGiveUp ? 'samples' : books.events.canGiveUp ? 'events' : undefined
+    const segment = lane && books[lane].segments[0]
+    if (lane === undefined || segment === undefined) return false
+    const afterSeq = await onGiveUp(lane, segment)
+    books[lane].giveUp(segment)
+    hold([segment.name], afterSeq)
+    return true
+  }
+
+  const grow = async (): Promise<void> => {
+    if (performance.now() < growAgainAt) return
+    refusal = undefined
+    while (free.length < SPARE_SEGMENTS && inUse() + spare() < maxSegments) {
+      const name = await unusedName(storage)
+      try {
+        await storage.create(name, SEGMENT_BYTES)
+      } catch (error) {
+        if (!isDiskFull(error)) throw error
+        refusal = error
+        growAgainAt = performance.now() + GROW_AGAIN_MS
+        return
+      }
+      free.push(name)
+    }
+  }
+
+  return {
+    take: lane => (free.length > (lane === 'events' ? 0 : 1) ? free.shift() : undefined),
+    giveBack(name) {
+      free.push(name)
+    },
+    hold,
+    releaseAll: () => release(() => true),
+    async make() {
+      for (const lane of LANES) {
+        for (let done = books[lane].releaseDone(); done !== undefined; done = books[lane].releaseDone()) {
+          free.push(done.name)
+        }
+      }
+      release(({ afterSeq }) => afterSeq <= books.events.durableSeq)
+      await grow()
+      const bound = refusal === undefined ? maxSegments : inUse() + spare()
+      while (inUse() + SPARE_SEGMENTS > bound && (await giveUpOldest())) {}
+      for (let name = free[0]; name !== undefined && inUse() + spare() > maxSegments; name = free[0]) {
+        await storage.remove(name)
+        free.shift()
+      }
+      if (refusal !== undefined) throw refusal
+    },
+  }
+}
+
+const isDiskFull = (error: unknown): boolean => ['ENOSPC', 'EDQUOT'].includes((error as { code?: string }).code ?? '')
+
+export const isSegmentName = (name: string): boolean => /^\d{6}\.segment$/.test(name)
+
+const unusedName = async (storage: Pick<Storage, 'list'>): Promise<string> => {
+  const numbers = (await storage.list()).filter(isSegmentName).map(name => Number.parseInt(name, 10))
+  return `${String(Math.max(0, ...numbers) + 1).padStart(6, '0')}.segment`
+}
