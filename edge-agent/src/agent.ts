@@ -52,7 +52,7 @@ export const startAgent = async (context: ServiceContext<AgentConfig>): Promise<
     ...{ now, log },
   })
   const uplink = startUplink({
-    ...{ shop, agent, journal, taking, now, random, log, metrics },
+    ...{ shop, agent, journal, taking, now, monotonic, random, log, metrics },
     version: packageJson.version,
     broker: { url: config.broker.url, username: config.broker.username, password },
     machines: () => statusMachines(settings.sharing, machines.status()),

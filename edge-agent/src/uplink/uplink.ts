@@ -1,8 +1,25 @@
-import { type AgentId, type MachineStatus, NakamaError } from '@nakama/contract'
-import type { Log, Metrics } from '@nakama/service'
+import {
+  type AgentId,
+  agentTopic,
+  type Decoded,
+  decodeAck,
+  decodeDesired,
+  decodeIngestStatus,
+  decodeStatus,
+  EVERY_INGEST_FILTER,
+  INTERVALS,
+  type MachineStatus,
+  parseTopic,
+  type Taking,
+} from '@nakama/contract'
+import { type Log, type Metrics, type MqttLink, openMqttLink } from '@nakama/service'
 import type { BatchQueue } from '../journal/batch-queue.ts'
 import type { Journal } from '../journal/journal.ts'
+import { FLOW_PACE, type FlowPace } from './flow.ts'
+import { hearPresence, NO_PRESENCES, presentIngest } from './presence.ts'
+import { openSender } from './sender.ts'
 import type { TakingKeeper } from './taking.ts'
+import { openVoice, VOICE_PACE, type VoicePace } from './voice.ts'
 
 export interface UplinkOptions extends AgentId {
   /** Of the software, for the status. */
@@ -18,9 +35,13 @@ export interface UplinkOptions extends AgentId {
   /** The database was replaced by another: time to journal profiles and present states again. Default: nothing. */
   readonly onNewStore?: (store: string) => void
   readonly now: () => number
+  /** Milliseconds of a clock that nobody sets. */
+  readonly monotonic: () => number
   readonly random: () => number
   readonly log: Log
   readonly metrics: Metrics
+  /** Default: as patient as the contract has it. */
+  readonly pace?: Partial<FlowPace & VoicePace>
 }
 
 export interface Uplink {
@@ -33,6 +54,134 @@ export interface Uplink {
   stop(): Promise<void>
 }
 
+/**
+ * The agent's end of the path: sends what is in the journal and forgets what ingest has acknowledged (see `step` in
+ * flow.ts), says the retained status, and takes what the coordinator desires.
+ */
 export const startUplink = (options: UplinkOptions): Uplink => {
-  throw new NakamaError('UPLINK_UNUSABLE', `${options.broker.url}: expected an uplink, got none`)
+  const { shop, agent, broker, journal, taking, now, monotonic, random, log, metrics } = options
+  const topicOf = (leaf: Parameters<typeof agentTopic>[1]): string => agentTopic({ shop, agent }, leaf)
+  const pace = { ...FLOW_PACE, ...VOICE_PACE, ...options.pace }
+  let lastAckAt: number | null = null
+  let presences = NO_PRESENCES
+  let droppedByUs = false
+
+  const connects = metrics.counter('broker_connects', 'Connections to the broker that came up')
+  const malformed = metrics.counter('malformed_messages', 'Messages that are not what their topic promises', ['topic'])
+  metrics.gauge('broker_connected', '1 while the broker is reached', () => Number(link.connected))
+
+  const journalTaking = ({ value, until, rev }: Taking): void =>
+    journal.append({ type: 'taking', at: now(), value, until, rev })
+
+  const voice = openVoice({
+    topic: topicOf('status'),
+    facts: () => ({
+      version: options.version,
+      clockSynchronised: options.clockSynchronised?.() ?? true,
+      journal: journal.stats(),
+      configRev: options.configRev,
+      taking: taking.current,
+      refused: taking.refused,
+      machines: options.machines(),
+    }),
+    publish: message => link.publish(message),
+    onUnheard: () => {
+      droppedByUs = true
+      link.drop('own status not heard')
+    },
+    newConn: () => randomHex(random),
+    now,
+    pace,
+  })
+
+  const sender = openSender({
+    ...{ pace, journal, monotonic, random, log, metrics },
+    publish: payload => link.publish({ topic: topicOf('records'), payload, qos: 0, retain: false }),
+    onNewStore: store => {
+      options.onNewStore?.(store)
+      journalTaking(taking.current)
+    },
+    // Slow is ingest's right; whether the connection is dead shows when our own status does not come back.
+    onUnanswered: voice.changed,
+    onAcked: () => {
+      lastAckAt = now()
+    },
+  })
+
+  const take = <T>(topic: string, decoded: Decoded<T>, use: (value: T) => void): void => {
+    if (decoded.ok) use(decoded.value)
+    else {
+      malformed.inc({ topic })
+      log.debug({ topic, problem: decoded.problem, code: 'UPLINK_MALFORMED' }, 'message ignored')
+    }
+  }
+  const desire = async (desired: Taking): Promise<void> => {
+    const before = taking.refused
+    await taking.apply(desired)
+    if (taking.refused !== before) voice.changed()
+  }
+  const receive = (topic: string, payload: string, retained: boolean): void => {
+    const about = parseTopic(topic)
+    if (about?.type === 'ingest') {
+      take('presence', decodeIngestStatus(payload), status => {
+        presences = hearPresence(presences, about.id, status)
+        const { online, store } = presentIngest(presences) ?? status
+        sender.feed({ type: 'presence', online, store })
+      })
+    } else if (topic === topicOf('ack')) take('ack', decodeAck(payload), ack => sender.feed({ type: 'ack', ack }))
+    else if (topic === topicOf('status')) {
+      take('status', decodeStatus(payload), status => voice.heard(status, retained))
+    } else if (topic === topicOf('desired')) {
+      take('desired', decodeDesired(payload), desired => void desire(desired.taking))
+    }
+  }
+
+  const stopHearingTaking = taking.onChange(changed => {
+    journalTaking(changed)
+    voice.changed()
+  })
+  const link: MqttLink = openMqttLink({
+    ...broker,
+    clientId: broker.username,
+    keepAliveS: INTERVALS.keepAliveS,
+    subscriptions: [topicOf('ack'), topicOf('desired'), topicOf('status'), EVERY_INGEST_FILTER],
+    will: voice.will,
+    onUp: () => {
+      connects.inc()
+      droppedByUs = false
+      voice.up()
+      sender.feed({ type: 'up' })
+    },
+    onDown: reason => {
+      presences = NO_PRESENCES
+      voice.down()
+      sender.feed({ type: 'down', byBroker: !droppedByUs && !/keepalive/i.test(reason) })
+    },
+    onMessage: receive,
+    random,
+    log,
+  })
+
+  let stopping: Promise<void> | undefined
+  return {
+    get connected() {
+      return link.connected
+    },
+    get lastAckAt() {
+      return lastAckAt
+    },
+    statusChanged: voice.changed,
+    stop() {
+      stopping ??= (async () => {
+        sender.stop()
+        voice.stop()
+        stopHearingTaking()
+        await link.stop(voice.goodbye())
+      })()
+      return stopping
+    },
+  }
 }
+
+const randomHex = (random: () => number): string =>
+  Array.from({ length: 16 }, () => Math.floor(random() * 16).toString(16)).join('')
