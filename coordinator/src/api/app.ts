@@ -1,10 +1,16 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import rateLimit from '@fastify/rate-limit'
 import swagger from '@fastify/swagger'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import underPressure from '@fastify/under-pressure'
 import { validator } from '@nakama/contract'
 import type { Health, Log, Metrics } from '@nakama/service'
-import fastify, { type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from 'fastify'
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type RawServerDefault,
+} from 'fastify'
 import type { TSchema } from 'typebox'
 import type { BoardAssets } from '../board/assets.ts'
 import { boardRoutes } from '../board/routes.ts'
@@ -36,8 +42,8 @@ export interface AppOptions {
 /** Fastify with our schemas as its types. */
 export type App = FastifyInstance<
   RawServerDefault,
-  import('node:http').IncomingMessage,
-  import('node:http').ServerResponse,
+  IncomingMessage,
+  ServerResponse,
   FastifyBaseLogger,
   TypeBoxTypeProvider
 >
@@ -55,6 +61,10 @@ export const buildApp = async (options: AppOptions): Promise<App> => {
     connectionTimeout: 0,
     routerOptions: { maxParamLength: 100 },
     forceCloseConnections: true,
+    // What is refused before there is a route: a path that is no path.
+    frameworkErrors: (error, _request, reply) => {
+      refuse(reply as unknown as FastifyReply, error)
+    },
   }).withTypeProvider<TypeBoxTypeProvider>()
 
   app.server.maxConnections = options.connectionsMax
@@ -64,9 +74,7 @@ export const buildApp = async (options: AppOptions): Promise<App> => {
   // JSON only: a form of another site can send text/plain, but never application/json, without asking first.
   app.removeContentTypeParser('text/plain')
   app.setErrorHandler((error, request, reply) => {
-    const refusal = toRefusal(error)
-    if (refusal.status === 500) log.error({ err: error, url: request.url }, 'request failed')
-    return reply.code(refusal.status).send(refusal.body)
+    if (refuse(reply, error) === 500) log.error({ err: error, url: request.url }, 'request failed')
   })
   app.setNotFoundHandler(request => {
     throw new ApiError(
@@ -80,8 +88,8 @@ export const buildApp = async (options: AppOptions): Promise<App> => {
   await app.register(underPressure, {
     maxEventLoopDelay: EVENT_LOOP_DELAY_MAX_MS,
     pressureHandler: (_request, reply) => {
-      const refusal = toRefusal(new ApiError('COORDINATOR_OVERLOADED', 'too much to do; try again in a moment'))
-      void reply.header('retry-after', '5').code(refusal.status).send(refusal.body)
+      void reply.header('retry-after', '5')
+      refuse(reply, new ApiError('COORDINATOR_OVERLOADED', 'too much to do; try again in a moment'))
     },
   })
   await app.register(rateLimit, {
@@ -104,6 +112,13 @@ export const buildApp = async (options: AppOptions): Promise<App> => {
   await app.register(async scope => operations(scope as App, options))
   await app.register(async scope => boardRoutes(scope as App, assets))
   return app
+}
+
+/** Answers with the refusal that was thrown, and says with which status. */
+const refuse = (reply: FastifyReply, thrown: unknown): number => {
+  const { status, body } = toRefusal(thrown)
+  void reply.code(status).send(body)
+  return status
 }
 
 const INVALID: { readonly [part: string]: ApiErrorCode } = {

@@ -56,6 +56,9 @@ export const toRefusal = (thrown: unknown): Refusal => {
     return refusal('COORDINATOR_NOT_JSON', 'headers.content-type: expected application/json, got something else')
   }
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return refusal('COORDINATOR_BODY_TOO_LARGE', 'the body is too large')
+  if (typeof code === 'string' && code.startsWith('FST_ERR_CTP_')) {
+    return refusal('COORDINATOR_BODY_INVALID', `body: expected JSON, got ${(thrown as Error).message}`)
+  }
   const status = (thrown as { statusCode?: unknown } | null)?.statusCode
   if (typeof status === 'number' && status >= 400 && status < 500) {
     return refusal('COORDINATOR_REQUEST_INVALID', (thrown as Error).message)

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
-import { createRequire, stripTypeScriptTypes } from 'node:module'
-import { join } from 'node:path'
+import { findPackageJSON, stripTypeScriptTypes } from 'node:module'
+import { dirname, join } from 'node:path'
 import { KIND_CODES, MACHINE_KINDS, STATE_CODES, STATES } from '@nakama/contract'
 import { page } from './page.ts'
 
@@ -17,7 +17,6 @@ export interface BoardAssets {
   readonly scriptHashes: readonly string[]
 }
 
-const require = createRequire(import.meta.url)
 const WEB = join(import.meta.dirname, '../web')
 const PUBLIC = join(WEB, 'public')
 
@@ -57,9 +56,10 @@ const vendorPath = (specifier: string): string => `vendor/${specifier.replace('/
 
 /** The ES module that the package itself names for `import`, without a source map that we do not serve. */
 const readVendor = (path: string): string => {
-  const [name] = path.split('/') as [string]
-  const root = require.resolve(`${name}/package.json`)
-  return readFileSync(join(root, '../..', path), 'utf8').replace(/\n\/\/# sourceMappingURL=.*/, '')
+  const [name, ...inside] = path.split('/') as [string, ...string[]]
+  const manifest = findPackageJSON(name, import.meta.url)
+  if (manifest === undefined) throw new Error(`package ${name}: expected it to be installed, got nothing`)
+  return readFileSync(join(dirname(manifest), ...inside), 'utf8').replace(/\n\/\/# sourceMappingURL=.*/, '')
 }
 
 /** Of the contract the board needs the words and colours; the schemas stay here. What is missing fails when the page links. */
