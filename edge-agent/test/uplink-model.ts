@@ -1,6 +1,6 @@
 import { type Ack, LANES, type Lane } from '@nakama/contract'
 import type { QueuedBatch, Stream } from '../src/journal/batch-queue.ts'
-import type { FlowOutput, Want } from '../src/uplink/flow.ts'
+import type { Want } from '../src/uplink/flow.ts'
 
 interface ModelStream {
   readonly lane: Lane
@@ -83,24 +83,28 @@ export const createModelJournal = () => {
 }
 
 /** Ingest as the contract describes it, with a store that commits at once. */
-export const createModelIngest = (store: string, window: number) => {
+export const createModelIngest = <B extends { readonly seq: number }>(
+  store: string,
+  window: number,
+  onStored: (batch: B) => void = () => {},
+) => {
   const acked = new Map<string, number>()
   const stored = new Set<string>()
-  const held = new Map<string, Set<number>>()
+  const held = new Map<string, Map<number, B>>()
   return {
-    take({ lane, epoch, oldest, batches }: Extract<FlowOutput, { type: 'publish' }>): Ack[] {
+    take(message: { lane: Lane; epoch: string; oldest: number; batches: readonly B[] }): Ack[] {
+      const { lane, epoch, oldest, batches } = message
       const name = `${lane} ${epoch}`
-      const waiting = held.get(name) ?? new Set()
+      const waiting = held.get(name) ?? new Map<number, B>()
       held.set(name, waiting)
       let upTo = Math.max(acked.get(name) ?? 0, oldest - 1)
-      for (const { seq } of batches) waiting.add(seq)
-      for (const seq of [...waiting].sort((a, b) => a - b)) {
-        if (seq === upTo + 1) {
-          upTo = seq
-          stored.add(`${name} ${seq}`)
-        }
-        if (seq <= upTo) waiting.delete(seq)
+      for (const batch of batches) if (batch.seq > upTo) waiting.set(batch.seq, batch)
+      for (let next = waiting.get(upTo + 1); next !== undefined; next = waiting.get(upTo + 1)) {
+        upTo = next.seq
+        if (!stored.has(`${name} ${upTo}`)) onStored(next)
+        stored.add(`${name} ${upTo}`)
       }
+      for (const seq of [...waiting.keys()]) if (seq <= upTo) waiting.delete(seq)
       acked.set(name, upTo)
       return [{ v: 1, store, lane, epoch, seq: upTo, window, at: 1 }]
     },

@@ -183,5 +183,12 @@ export const startUplink = (options: UplinkOptions): Uplink => {
   }
 }
 
+/** 16 hex digits. */
 const randomHex = (random: () => number): string =>
-  Array.from({ length: 16 }, () => Math.floor(random() * 16).toString(16)).join('')
+  [0, 1]
+    .map(() =>
+      Math.floor(random() * 2 ** 32)
+        .toString(16)
+        .padStart(8, '0'),
+    )
+    .join('')
