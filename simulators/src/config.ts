@@ -94,8 +94,19 @@ export const machinesOf = (server: ServerConfig): MachineEntry[] =>
 export const serverName = (server: ServerConfig): string =>
   server.protocol === 'opcua' ? `opcua:${server.shop}` : `modbus:${server.shop}/${server.machine}`
 
+const LOOPBACK = ['127.0.0.1', '::1', 'localhost']
+
 /** What a schema cannot say of the configuration. */
-export const checkSimulatorsConfig = ({ servers, start, startAt }: SimulatorsConfig): Problem[] => [
+export const checkSimulatorsConfig = ({ servers, start, startAt, http }: SimulatorsConfig): Problem[] => [
+  ...(LOOPBACK.includes(http.host)
+    ? []
+    : [
+        {
+          path: 'http.host',
+          expected: 'a loopback address, since whoever reaches it can stop machines',
+          got: JSON.stringify(http.host),
+        },
+      ]),
   ...Object.entries({ start, startAt })
     .filter(([, time]) => time !== undefined && Number.isNaN(Date.parse(time)))
     .map(([path, time]) => ({ path, expected: 'a time that exists', got: JSON.stringify(time) })),

@@ -1,0 +1,60 @@
+import { mkdirSync } from 'node:fs'
+import { appendFile, rename, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+
+/** A log of JSON lines that others read while it grows. */
+export interface NdjsonLog {
+  /** In the file once the next `flush` has resolved. */
+  append(line: object): void
+  /** Never rejects: see `failure`. */
+  flush(): Promise<void>
+  /** Why the last write failed; undefined when it did not. What could not be written is lost and counted here. */
+  readonly failure: string | undefined
+}
+
+/**
+ * Appends to `file`, which never grows beyond half of `maxBytes`: then it becomes `<file>.1`, in place of the one before,
+ * and a new one is begun.
+ */
+export const openNdjsonLog = (file: string, maxBytes: number): NdjsonLog => {
+  mkdirSync(dirname(file), { recursive: true })
+  let waiting: string[] = []
+  let writing = Promise.resolve()
+  let bytes: number | undefined
+  let failure: string | undefined
+
+  const write = async (text: string): Promise<void> => {
+    try {
+      bytes ??= await stat(file).then(
+        found => found.size,
+        () => 0,
+      )
+      if (bytes > 0 && bytes + text.length > maxBytes / 2) {
+        await rename(file, `${file}.1`)
+        bytes = 0
+      }
+      await appendFile(file, text)
+      bytes += Buffer.byteLength(text)
+      failure = undefined
+    } catch (error) {
+      bytes = undefined
+      failure = (error as Error).message
+    }
+  }
+
+  return {
+    append(line) {
+      waiting.push(`${JSON.stringify(line)}\n`)
+    },
+    flush() {
+      if (waiting.length === 0) return writing
+      const text = waiting.join('')
+      waiting = []
+      writing = writing.then(() => write(text))
+      return writing
+    },
+    get failure() {
+      return failure
+    },
+  }
+}
