@@ -1,7 +1,7 @@
 import type { GapRecord, MachineKind, StateCode } from '@nakama/contract'
 
 /**
- * The one interface behind which readings are kept. Every implementation passes the same contract tests (`contract-tests.ts`).
+ * The one interface behind which readings are kept. Every implementation passes the same contract tests (`store/test/contract.ts`).
  *
  * Idempotence: same series and time, same absolute value. Writing anything twice, in any order of batches, leaves the
  * same answers. Times are milliseconds since 1970 UTC; ranges are half-open, [from, to).
@@ -18,16 +18,22 @@ export interface Store extends StoreReader {
 export interface StoreReader {
   /** Random, made with the store, 16 hex digits: agents send again what a store with another id never had. */
   readonly id: string
-  /** The newest state of every machine that was ever stored. */
+  /** The newest state of every machine that was ever stored, by shop then machine; its kind is that of the newest interval. */
   currentStates(): Promise<CurrentState[]>
   /** Ascending, not overlapping, clipped to the range. A hole between intervals is a time of which nothing was ever said. */
   timeline(query: MachineRef & TimeRange): Promise<StateInterval[]>
-  /** Time per state, ascending by machine then time; `from` and `to` are rounded outwards to whole buckets. */
+  /**
+   * Time per state, ascending by shop, machine, then time; `from` and `to` are rounded outwards to whole buckets. A bucket in
+   * which nothing is known is absent.
+   */
   rollups(query: TimeRange & { readonly resolution: Resolution } & Partial<MachineRef>): Promise<Rollup[]>
-  /** Readings, ascending, each time once. At most `limitRows` (default 100,000) of the oldest in the range. */
+  /**
+   * Readings, ascending, each time once. At most `limitRows` (default 100,000) of the oldest in the range. A signal without any
+   * value among these is absent.
+   */
   samples(query: MachineRef & TimeRange & { readonly limitRows?: number }): Promise<Samples>
   counts(query: MachineRef & TimeRange): Promise<Count[]>
-  /** Gaps that touch the range, of one shop. */
+  /** Gaps that touch the range, of one shop, whole, ascending by `from`. A gap without length touches the range its instant lies in. */
   gaps(query: TimeRange & { readonly shop: string }): Promise<Gap[]>
   stats(): Promise<StoreStats>
   /** Idempotent. */
@@ -63,17 +69,20 @@ export interface StateInterval extends TimeRange {
 export type MinutesByState = { readonly [code in StateCode]?: readonly number[] }
 
 export type StoreWrite =
-  /** Replaces whatever was known of [from, to), wholly. */
+  /** Replaces whatever was known of [from, to) of that machine, whatever its kind was; from = to says nothing. */
   | ({ readonly type: 'state'; readonly series: Series } & StateInterval)
   /** Replaces the rollup of that machine and hour (start of a UTC hour), minutes and sum. */
   | { readonly type: 'rollup'; readonly series: Series; readonly hour: number; readonly minutes: MinutesByState }
+  /** `at` ascending. Of a time and signal that come again the later value counts, but null never replaces a value. */
   | {
       readonly type: 'samples'
       readonly series: Series
       readonly at: readonly number[]
       readonly signals: { readonly [name: string]: readonly (number | null)[] }
     }
+  /** One per machine and time. */
   | ({ readonly type: 'count'; readonly series: Series } & Count)
+  /** One per shop, agent, machine, `from`, `what` and `why`: a later one sets `to`. */
   | ({ readonly type: 'gap'; readonly shop: string } & Gap)
   | { readonly type: 'profile'; readonly series: Series; readonly at: number; readonly name: string }
   | {
@@ -134,4 +143,7 @@ export interface StoreStats {
   readonly maxBytes: number
   /** Start of the oldest raw data kept; null when empty. */
   readonly oldestAt: number | null
+  /** Raw rows given up so far, for their age or for want of room, and up to which time; rollups are kept. */
+  readonly droppedRows: number
+  readonly droppedUntil: number | null
 }
