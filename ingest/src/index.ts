@@ -1,1 +1,2 @@
-export {}
+export { IngestConfig, ingestSense } from './config.ts'
+export { startIngest } from './ingest.ts'

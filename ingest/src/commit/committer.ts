@@ -1,0 +1,229 @@
+import { type AgentId, messageOf } from '@nakama/contract'
+import { backoffMs, type Log } from '@nakama/service'
+import type { MachineRef, Store, StoreWrite } from '@nakama/store'
+import type { IngestMetrics } from '../metrics.ts'
+import type { Claim } from '../timeline/intervals.ts'
+import { type Machines, machineKey } from '../timeline/machines.ts'
+import { type Lesson, type Plan, planLesson, rangeToRead } from '../timeline/plan.ts'
+import type { DeadLetter, DeadLetters } from './dead-letters.ts'
+import { assemble, type Group, type TakenBatch } from './group.ts'
+
+export interface CommitterOptions {
+  readonly store: Store
+  readonly machines: Machines
+  readonly machinesOf: (from: AgentId) => readonly string[]
+  readonly letters: DeadLetters
+  /** Everything that comes within this time is written together. */
+  readonly gatherMs: number
+  /** Of batches, as on the wire, in one write. */
+  readonly groupMaxBytes: number
+  /** These are durable now, rollups and dead letters included: they may be acknowledged. */
+  readonly onStored: (batches: readonly TakenBatch[]) => void
+  readonly now: () => number
+  readonly random: () => number
+  readonly log: Log
+  readonly metrics: IngestMetrics
+}
+
+/** The one place that writes: whatever comes is gathered, stored in order, and only then reported as stored. */
+export interface Committer {
+  submit(batch: TakenBatch): void
+  /** Draws the present on; the newest of each machine counts. */
+  presume(ref: MachineRef, claim: Claim): void
+  /** Of lines that no batch stands for. Dropped, and counted, when too many wait. */
+  bury(letter: DeadLetter): void
+  /** Waiting or being written. */
+  readonly queuedBytes: number
+  /** Since when the store or the dead-letter file has refused; undefined while all is well. */
+  readonly refusedSince: number | undefined
+  /** Newest time in anything stored by this process. */
+  readonly newestAt: number | undefined
+  /** Waits for the write in hand, for a bounded time; what waits behind it is not acknowledged and comes again. */
+  stop(): Promise<void>
+}
+
+const RETRY_FIRST_MS = 50
+const RETRY_MAX_MS = 5_000
+const STOP_MAX_MS = 3_000
+const LETTERS_MAX = 1_000
+const READS_AT_ONCE = 64
+
+export const startCommitter = (options: CommitterOptions): Committer => {
+  const { store, machines, letters, gatherMs, groupMaxBytes, now, log, metrics } = options
+  let waiting: TakenBatch[] = []
+  let buried: DeadLetter[] = []
+  let presumed = new Map<string, { ref: MachineRef; claim: Claim }>()
+  let queuedBytes = 0
+  let timer: NodeJS.Timeout | undefined
+  let running: Promise<void> | undefined
+  let refusedSince: number | undefined
+  let newestAt: number | undefined
+  let isStopped = false
+  const giveUp = new AbortController()
+
+  const wake = (): void => {
+    if (timer !== undefined || running !== undefined || isStopped) return
+    timer = setTimeout(() => {
+      timer = undefined
+      running = commit().finally(() => {
+        running = undefined
+        if (waiting.length > 0 || buried.length > 0 || presumed.size > 0) wake()
+      })
+    }, gatherMs)
+  }
+
+  /** Tries until it succeeds; undefined when ingest stops first. */
+  const untilDone = async <T>(what: string, work: () => Promise<T>): Promise<T | undefined> => {
+    for (let attempt = 0; !giveUp.signal.aborted; attempt++) {
+      try {
+        const result = await work()
+        if (refusedSince !== undefined) log.info({ durationMs: now() - refusedSince }, 'stored again')
+        refusedSince = undefined
+        return result
+      } catch (error) {
+        metrics.retries.inc()
+        if (refusedSince === undefined) {
+          refusedSince = now()
+          log.error({ err: error, reason: messageOf(error), code: 'STORE_REFUSES' }, `${what} failed; trying on`)
+        }
+        await pause(backoffMs(attempt, RETRY_FIRST_MS, RETRY_MAX_MS, options.random), giveUp.signal)
+      }
+    }
+    return undefined
+  }
+
+  const plan = async (lessons: readonly Lesson[]): Promise<Plan[]> => {
+    const plans: Plan[] = []
+    for (let first = 0; first < lessons.length; first += READS_AT_ONCE) {
+      plans.push(
+        ...(await Promise.all(
+          lessons.slice(first, first + READS_AT_ONCE).map(async lesson => {
+            const range = rangeToRead(lesson)
+            if (range === undefined) return { writes: [], tail: undefined }
+            const { shop, machine } = lesson.series
+            const known = await store.timeline({ shop, machine, ...range })
+            return planLesson(lesson, known, machines.tail(lesson.series))
+          }),
+        )),
+      )
+    }
+    return plans
+  }
+
+  /** Resolves with what can never be stored. */
+  const write = async (writes: readonly StoreWrite[]): Promise<DeadLetter[] | undefined> => {
+    const refused: DeadLetter[] = []
+    let left = writes
+    const done = await untilDone('writing', async () => {
+      if (left.length === 0) return true
+      const end = metrics.storeSeconds.startTimer()
+      const { rejected, retry } = await store.write(left)
+      end()
+      refused.push(...rejected.map(({ write: what, reason }) => rejectedLetter(what, reason)))
+      left = retry
+      if (left.length > 0) throw new Error(`the store wants ${left.length} of ${writes.length} writes again`)
+      return true
+    })
+    return done === undefined ? undefined : refused
+  }
+
+  const commit = async (): Promise<void> => {
+    const batches = takeUpTo(waiting, groupMaxBytes)
+    waiting = waiting.slice(batches.length)
+    const lines = buried
+    buried = []
+    const drawn = presumed
+    presumed = new Map()
+
+    const group = assemble(batches, drawn, machines, options.machinesOf, now())
+    const plans = await untilDone('reading', () => plan(group.lessons))
+    if (plans === undefined) return
+    const refused = await write([...group.writes, ...plans.flatMap(({ writes }) => writes)])
+    if (refused === undefined) return
+    const dead = [...lines, ...group.bad.map(badLetter), ...refused]
+    const isBuried = await untilDone('keeping dead letters', () => letters.append(dead, now()).then(() => true))
+    if (isBuried === undefined) return
+
+    group.lessons.forEach(({ series, presumed: claim }, i) => {
+      machines.learnt(series, plans[i]!.tail, claim)
+    })
+    for (const { bytes } of batches) queuedBytes -= bytes
+    count(metrics, group, dead, now())
+    for (const at of group.newestAt) newestAt = Math.max(newestAt ?? 0, at)
+    options.onStored(batches)
+  }
+
+  return {
+    submit(batch) {
+      waiting.push(batch)
+      queuedBytes += batch.bytes
+      wake()
+    },
+    presume(ref, claim) {
+      presumed.set(machineKey(ref), { ref, claim })
+      wake()
+    },
+    bury(letter) {
+      if (buried.length < LETTERS_MAX) buried.push(letter)
+      else metrics.deadLettersDropped.inc()
+      wake()
+    },
+    get queuedBytes() {
+      return queuedBytes
+    },
+    get refusedSince() {
+      return refusedSince
+    },
+    get newestAt() {
+      return newestAt
+    },
+    async stop() {
+      isStopped = true
+      clearTimeout(timer)
+      const deadline = setTimeout(() => giveUp.abort(), STOP_MAX_MS)
+      await running
+      clearTimeout(deadline)
+    },
+  }
+}
+
+const takeUpTo = (batches: readonly TakenBatch[], maxBytes: number): TakenBatch[] => {
+  let bytes = 0
+  const end = batches.findIndex((batch, i) => {
+    bytes += batch.bytes
+    return bytes > maxBytes && i > 0
+  })
+  return batches.slice(0, end === -1 ? batches.length : end)
+}
+
+const badLetter = ({ batch, record, reason, why }: Group['bad'][number]): DeadLetter => {
+  const { from, lane, epoch, seq } = batch
+  return { reason, why, ...from, lane, epoch, seq, what: record }
+}
+
+const rejectedLetter = (what: StoreWrite, why: string): DeadLetter => ({
+  reason: 'rejected',
+  why,
+  shop: 'series' in what ? what.series.shop : what.shop,
+  agent: 'agent' in what ? what.agent : '',
+  what,
+})
+
+const count = (metrics: IngestMetrics, group: Group, dead: readonly DeadLetter[], now: number): void => {
+  for (const [type, n] of group.records) metrics.records.inc({ type }, n)
+  metrics.values.inc(group.values)
+  for (const { reason } of dead) metrics.deadLetters.inc({ reason })
+  for (const at of group.newestAt) metrics.lagSeconds.observe(Math.max(0, now - at) / 1_000)
+}
+
+const pause = (ms: number, signal: AbortSignal): Promise<void> =>
+  new Promise(resolve => {
+    const done = (): void => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = setTimeout(done, ms)
+    signal.addEventListener('abort', done)
+    if (signal.aborted) done()
+  })

@@ -1,0 +1,132 @@
+import { type Ack, type AgentId, CONTRACT_VERSION, decodeBatches, LIMITS } from '@nakama/contract'
+import type { Log } from '@nakama/service'
+import type { DeadLetter } from '../commit/dead-letters.ts'
+import type { TakenBatch } from '../commit/group.ts'
+import type { IngestMetrics } from '../metrics.ts'
+import type { Agent, Agents } from './agents.ts'
+import { type Arrival, type PositionInput, step } from './positions.ts'
+import { NO_TWINS, stepTwins } from './twins.ts'
+import { grantWindow, WINDOW_LIMITS } from './window.ts'
+
+export interface IntakeOptions {
+  readonly storeId: string
+  readonly agents: Agents
+  /** Hands on what is next in its turn. */
+  readonly submit: (batch: TakenBatch) => void
+  readonly bury: (letter: DeadLetter) => void
+  readonly publishAck: (to: AgentId, ack: Ack) => void
+  /** Waiting for the store. */
+  readonly queuedBytes: () => number
+  /** Waiting and held, over all agents. */
+  readonly queueMaxBytes: number
+  readonly now: () => number
+  readonly log: Log
+  readonly metrics: IngestMetrics
+}
+
+/** From `records` messages to batches in their turn, and from what is stored to acks. */
+export interface Intake {
+  records(from: AgentId, payload: string): void
+  stored(batches: readonly TakenBatch[]): void
+  readonly heldBytes: number
+}
+
+const STREAMS_MAX = 16
+const POSITION_LIMITS = { heldMaxBytes: LIMITS.windowMaxBytes, streamsMax: STREAMS_MAX }
+/** An agent that sent within this time shares the total window. */
+const SENDING_MS = 60_000
+/** Above this part of the queue's limit windows go back to the first. */
+const PRESSED_AT = 0.25
+const SENDERS_COUNTED_MS = 1_000
+
+export const createIntake = (options: IntakeOptions): Intake => {
+  const { agents, now, log, metrics } = options
+  let heldBytes = 0
+  let senders = { count: 0, countedAt: 0 }
+
+  const feed = (agent: Agent, input: PositionInput): number => {
+    const { state, outputs } = step(POSITION_LIMITS, agent.positions, input)
+    heldBytes += state.heldBytes - agent.positions.heldBytes
+    agent.positions = state
+    let acked = -1
+    for (const output of outputs) {
+      if (output.type === 'take') take(agent, output)
+      else if (output.type === 'ack') acked = output.seq
+      else metrics.batches.inc({ outcome: output.type })
+    }
+    return acked
+  }
+
+  const take = (agent: Agent, { batch, bytes }: Arrival): void => {
+    const { lane, epoch, seq, records } = batch
+    metrics.batches.inc({ outcome: 'taken' })
+    const twins = stepTwins(agent.twins.get(lane) ?? NO_TWINS, epoch, now())
+    agent.twins.set(lane, twins.state)
+    if (twins.alarm) {
+      metrics.twins.inc()
+      log.error({ ...agent.id, code: 'AGENT_TWINS' }, 'two journals of one agent send in turn: was its card copied?')
+    }
+    options.submit({ from: agent.id, lane, epoch, seq, records, bytes })
+  }
+
+  const acknowledge = (agent: Agent, { lane, epoch, seq }: Pick<Ack, 'lane' | 'epoch' | 'seq'>): void => {
+    const at = now()
+    if (at - senders.countedAt >= SENDERS_COUNTED_MS) {
+      let count = 0
+      for (const { sentAt } of agents.all()) if (at - sentAt < SENDING_MS) count++
+      senders = { count, countedAt: at }
+    }
+    const pressed = options.queuedBytes() > options.queueMaxBytes * PRESSED_AT
+    agent.windowBytes = grantWindow(WINDOW_LIMITS, agent.windowBytes, senders.count, pressed)
+    metrics.acks.inc()
+    const window = agent.windowBytes
+    options.publishAck(agent.id, { v: CONTRACT_VERSION, store: options.storeId, lane, epoch, seq, window, at })
+  }
+
+  return {
+    records(from, payload) {
+      // The journal of the agent has it: it comes again when there is room.
+      if (options.queuedBytes() + heldBytes + payload.length > options.queueMaxBytes) {
+        metrics.shed.inc({ why: 'queue-full' })
+        return
+      }
+      metrics.receivedBytes.inc(payload.length)
+      const agent = agents.of(from)
+      agent.sentAt = now()
+      const again = new Map<string, Pick<Ack, 'lane' | 'epoch' | 'seq'>>()
+      for (const decoded of decodeBatches(payload)) {
+        if (decoded.ok) {
+          const { lane, epoch } = decoded.batch
+          const seq = feed(agent, { type: 'arrived', batch: decoded.batch, bytes: decoded.bytes })
+          if (seq >= 0) {
+            metrics.batches.inc({ outcome: 'stored-before' })
+            again.set(`${lane}/${epoch}`, { lane, epoch, seq })
+          }
+          continue
+        }
+        metrics.batches.inc({ outcome: decoded.why })
+        if (decoded.why === 'malformed') {
+          options.bury({ reason: 'malformed', why: decoded.problem, ...from, what: decoded.line })
+        } else if (!agent.warnedOfVersion) {
+          agent.warnedOfVersion = true
+          const why = decoded.problem
+          log.error({ ...from, reason: why, code: 'BATCH_TOO_NEW' }, 'not acknowledged: ingest must be upgraded')
+        }
+      }
+      for (const ack of again.values()) acknowledge(agent, ack)
+    },
+    stored(batches) {
+      const newest = new Map<string, TakenBatch>()
+      // Of one stream the batches come in order: the last one stands for all.
+      for (const batch of batches)
+        newest.set(`${batch.from.shop}/${batch.from.agent}/${batch.lane}/${batch.epoch}`, batch)
+      for (const { from, lane, epoch, seq } of newest.values()) {
+        const agent = agents.of(from)
+        acknowledge(agent, { lane, epoch, seq: feed(agent, { type: 'stored', lane, epoch, seq }) })
+      }
+    },
+    get heldBytes() {
+      return heldBytes
+    },
+  }
+}
