@@ -21,3 +21,12 @@ export const until = async <T>(
     await new Promise(resolve => setTimeout(resolve, everyMs))
   }
 }
+
+/** Does something at a steady pace until `endAt` (milliseconds since 1970); work that takes longer is not made up for. */
+export const pacedUntil = async (endAt: number, everyMs: number, work: () => Promise<void>): Promise<void> => {
+  while (Date.now() < endAt) {
+    const begun = Date.now()
+    await work()
+    await new Promise(resolve => setTimeout(resolve, Math.max(0, everyMs - (Date.now() - begun))))
+  }
+}
