@@ -1,0 +1,168 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { NakamaRecord, StateRecord } from '@nakama/contract'
+import { createMetrics, loadConfig, type ReadyMessage } from '@nakama/service'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { startAgent } from '../src/agent.ts'
+import { AgentConfig } from '../src/config.ts'
+import { checkAgentConfig } from '../src/config-sense.ts'
+import { AGENT, configText, POLL_MS } from './agent-support.ts'
+import { startModbusServer } from './support.ts'
+import { SILENT, startTestBroker, startTestIngest, statusesOf } from './uplink-support.ts'
+
+const MAIN = join(import.meta.dirname, '../src/main.ts')
+/** From the taking of a reading to its being safe, and a little for a busy machine. */
+const PROMISE_MS = 1_500
+
+const cleanups: (() => Promise<unknown>)[] = []
+let dir: string
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'agent-'))
+})
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+  await rm(dir, { recursive: true, force: true })
+})
+
+const until = (what: () => void | Promise<void>): Promise<void> => vi.waitFor(what, { timeout: 10_000, interval: 20 })
+
+/** A machine that numbers its readings: register 0 counts how often it was read. Coil 0 is its cycle. */
+const startMachine = async () => {
+  let ticks = 0
+  let running = true
+  const server = await startModbusServer({
+    bits: () => running,
+    words: () => {
+      ticks += 1
+      return ticks
+    },
+  })
+  cleanups.push(server.stop)
+  return {
+    port: server.port,
+    ticks: () => ticks,
+    run(on: boolean) {
+      running = on
+    },
+  }
+}
+
+const writeConfig = async (content: string): Promise<string> => {
+  const file = join(dir, 'agent.yaml')
+  await writeFile(file, content)
+  await writeFile(join(dir, 'password'), 'secret\n')
+  return file
+}
+
+const startHere = async (configFile: string) => {
+  const config = loadConfig(configFile, AgentConfig, checkAgentConfig)
+  const metrics = createMetrics('edge-agent')
+  const agent = await startAgent({ config, configFile, log: SILENT, metrics, now: Date.now, random: Math.random })
+  cleanups.push(agent.stop)
+  return agent
+}
+
+const startProcess = async (configFile: string): Promise<ChildProcess> => {
+  const child = spawn(process.execPath, [MAIN, '--config', configFile], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    env: { ...process.env, LOG_LEVEL: 'silent' },
+  })
+  cleanups.push(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+  })
+  const [message] = (await once(child, 'message')) as [ReadyMessage]
+  expect(message.type).toBe('ready')
+  return child
+}
+
+const startPath = async () => {
+  const machine = await startMachine()
+  const broker = await startTestBroker()
+  cleanups.push(broker.stop)
+  const ingest = startTestIngest({ port: broker.port, store: 'aaaaaaaaaaaaaaaa' })
+  cleanups.push(ingest.stop)
+  const configFile = await writeConfig(configText(machine.port, broker.port))
+  return { machine, broker, ingest, configFile }
+}
+
+const ticksIn = (records: readonly NakamaRecord[]): number[] =>
+  records.flatMap(record => (record.type === 'samples' ? (record.signals.tick as number[]) : []))
+const statesIn = (records: readonly NakamaRecord[]): StateRecord[] => records.filter(record => record.type === 'state')
+const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i)
+
+describe('an agent', () => {
+  it('brings every reading and every change of state from the machine to ingest, and shows the present', async () => {
+    const { machine, broker, ingest, configFile } = await startPath()
+    const agent = await startHere(configFile)
+    await until(() => expect(statesIn(ingest.records()).at(-1)?.code).toBe('RUNNING'))
+    machine.run(false)
+    await until(() => expect(statesIn(ingest.records()).at(-1)?.code).toBe('IDLE'))
+    const idle = statesIn(ingest.records()).at(-1) as StateRecord
+    await until(() =>
+      expect(statusesOf(broker, AGENT).at(-1)).toMatchObject({
+        online: true,
+        config: { rev: 3 },
+        machines: { 'lathe-1': { kind: 'nc-lathe', code: 'IDLE', since: idle.since } },
+      }),
+    )
+    await until(() => expect(ticksIn(ingest.records()).length).toBeGreaterThan(5))
+    const health = await fetch(`${agent.addresses.http}/healthz`)
+    expect(health.status).toBe(200)
+    expect(await health.json()).toMatchObject({ ok: true, brokerConnected: true, 'machine.lathe-1.state': 'IDLE' })
+    expect(await (await fetch(`${agent.addresses.http}/metrics`)).text()).toContain(
+      'nakama_edge_agent_batches_sent_total',
+    )
+    const ticks = ticksIn(ingest.records())
+    expect(ticks).toEqual(range(1, ticks.length))
+    expect(ingest.records()[0]?.type).toMatch(/profile|samples/)
+    await agent.stop()
+    expect(statusesOf(broker, AGENT).at(-1)?.online).toBe(false)
+  })
+
+  it('loses nothing when the broker dies and an empty one takes its place', async () => {
+    const { machine, broker, ingest, configFile } = await startPath()
+    await startHere(configFile)
+    await until(() => expect(ticksIn(ingest.records()).length).toBeGreaterThan(5))
+    await broker.stop()
+    const atDeath = machine.ticks()
+    await until(() => expect(machine.ticks()).toBeGreaterThan(atDeath + 15))
+    const second = await startTestBroker(broker.port)
+    cleanups.push(second.stop)
+    const wanted = machine.ticks()
+    await until(() => expect(ticksIn(ingest.records()).at(-1)).toBeGreaterThanOrEqual(wanted))
+    const ticks = ticksIn(ingest.records())
+    expect(ticks).toEqual(range(1, ticks.length))
+  })
+
+  it('that is killed loses no reading of more than a second before, counts none twice, and tells the gap', async () => {
+    const { machine, ingest, configFile } = await startPath()
+    const first = await startProcess(configFile)
+    await until(() => expect(ticksIn(ingest.records()).length).toBeGreaterThan(3))
+    // What is now journaled is not acknowledged before the kill.
+    ingest.mute(true)
+    const muted = machine.ticks()
+    await until(() => expect(machine.ticks()).toBeGreaterThan(muted + 25))
+    first.kill('SIGKILL')
+    await once(first, 'exit')
+    const atKill = machine.ticks()
+    ingest.mute(false)
+    await startProcess(configFile)
+    await until(() => expect(ticksIn(ingest.records()).at(-1)).toBeGreaterThan(atKill + 3))
+    const records = ingest.records()
+    const ticks = ticksIn(records)
+    const before = ticks.filter(tick => tick <= atKill)
+    const after = ticks.filter(tick => tick > atKill)
+    expect(before).toEqual(range(1, before.length))
+    expect(before.length).toBeGreaterThanOrEqual(atKill - PROMISE_MS / POLL_MS)
+    expect(after).toEqual(range(atKill + 1, after.at(-1) as number))
+    const times = records.flatMap(record => (record.type === 'samples' ? record.at : []))
+    expect(records.filter(record => record.type === 'gap')).toMatchObject([
+      { machine: 'lathe-1', from: times[before.length - 1], to: times[before.length], why: 'agent-stopped' },
+    ])
+  })
+})
