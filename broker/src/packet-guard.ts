@@ -6,7 +6,7 @@ export interface PacketLimits {
   readonly controlMaxBytes: number
 }
 
-export type PacketFault = 'packet-too-large' | 'not-connect-first' | 'malformed-length'
+export type PacketFault = 'packet-too-large' | 'not-connect-first' | 'not-from-client' | 'malformed-length'
 
 /** Where in the stream of packets the last chunk ended. */
 export interface PacketScan {
@@ -27,6 +27,8 @@ export const SCAN_START: PacketScan = { place: 'type', type: 0, lengthBytes: 0, 
 const CONNECT = 1
 const PUBLISH = 3
 const LENGTH_MAX_BYTES = 4
+/** CONNECT, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBSCRIBE, UNSUBSCRIBE, PINGREQ, DISCONNECT (table 2.1). */
+const FROM_CLIENT: ReadonlySet<number> = new Set([CONNECT, PUBLISH, 4, 5, 6, 7, 8, 10, 12, 14])
 
 /**
  * Follows the packets in a stream by their headers alone, so that a packet is judged by the length that it declares,
@@ -60,6 +62,7 @@ export const scanPackets = (
       type = byte >> 4
       // [MQTT-3.1.0-1]
       if (first && type !== CONNECT) return stop('not-connect-first')
+      if (!FROM_CLIENT.has(type)) return stop('not-from-client')
       first = false
       place = 'length'
       lengthBytes = 0
