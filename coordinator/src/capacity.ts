@@ -47,22 +47,10 @@ export const daysOf = ({ from, to }: TimeRange): TimeRange[] => {
   return days
 }
 
-export const sumRollups = (rollups: readonly Rollup[]): Spent => {
-  const spent = new Map<string, StateTimes>()
-  for (const { series, stateMs } of rollups) {
-    const key = machineKey(series.shop, series.machine)
-    spent.set(key, addTimes(spent.get(key) ?? NO_TIME, stateMs))
-  }
-  return spent
-}
+export const sumRollups = (rollups: readonly Rollup[]): Spent =>
+  sumByKey(rollups.map(({ series, stateMs }) => [machineKey(series.shop, series.machine), stateMs] as const))
 
-export const addSpent = (parts: readonly Spent[]): Spent => {
-  const spent = new Map<string, StateTimes>()
-  for (const part of parts) {
-    for (const [key, times] of part) spent.set(key, addTimes(spent.get(key) ?? NO_TIME, times))
-  }
-  return spent
-}
+export const addSpent = (parts: readonly Spent[]): Spent => sumByKey(parts.flatMap(part => [...part]))
 
 /**
  * Time per group, in order of the machines' first appearance.
@@ -94,12 +82,23 @@ export const capacity = (machines: readonly GroupedMachine[], spent: Spent, rang
 export const observedByMachine = (spent: Spent, range: TimeRange): Map<string, number> =>
   new Map([...spent].map(([key, times]) => [key, share(knownTime(times), range.to - range.from) ?? 0]))
 
-const mapTimes = (times: StateTimes, change: (value: number, code: StateCode) => number): StateTimes =>
-  Object.fromEntries(STATE_CODES.map(code => [code, change(times[code], code)])) as StateTimes
+/** Adds up in place: a day of a whole ward is many rows. */
+const sumByKey = (rows: readonly (readonly [string, StateTimes])[]): Map<string, StateTimes> => {
+  const sums = new Map<string, { -readonly [code in StateCode]: number }>()
+  for (const [key, times] of rows) {
+    const sum = sums.get(key)
+    if (sum === undefined) sums.set(key, { ...times })
+    else for (const code of STATE_CODES) sum[code] += times[code]
+  }
+  return sums
+}
 
 const NO_TIME = Object.fromEntries(STATE_CODES.map(code => [code, 0])) as StateTimes
 
 const addTimes = (a: StateTimes, b: StateTimes): StateTimes => mapTimes(a, (ms, code) => ms + b[code])
+
+const mapTimes = (times: StateTimes, change: (value: number, code: StateCode) => number): StateTimes =>
+  Object.fromEntries(STATE_CODES.map(code => [code, change(times[code], code)])) as StateTimes
 
 const knownTime = (times: StateTimes): number => STATE_CODES.filter(isKnown).reduce((sum, code) => sum + times[code], 0)
 

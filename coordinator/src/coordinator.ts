@@ -90,7 +90,6 @@ export const startCoordinator = async (context: ServiceContext<CoordinatorConfig
     register,
     desired,
     onInput: live.apply,
-    onStore: history.expect,
     random,
     log,
     metrics,

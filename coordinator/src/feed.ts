@@ -21,8 +21,6 @@ export interface FeedOptions {
   readonly register: RegisterIndex
   readonly desired: DesiredFile
   readonly onInput: (input: LiveInput) => void
-  /** Which store ingest says that it writes to. */
-  readonly onStore: (store: string) => void
   readonly random: () => number
   readonly log: Log
   readonly metrics: Metrics
@@ -37,7 +35,7 @@ const WARNED_MAX = 1_000
 
 /** Hears every agent's status and ingest's; tells the shops what is asked of them, and again at every connect, for a broker forgets. */
 export const openFeed = (options: FeedOptions): Feed => {
-  const { broker, register, desired, onInput, onStore, log, metrics } = options
+  const { broker, register, desired, onInput, log, metrics } = options
   const malformed = metrics.counter('statuses_malformed', 'Messages on status topics that are no status')
   // Said once until the topic is heard properly again; repetitions are counted.
   const warned = new Set<string>()
@@ -61,9 +59,7 @@ export const openFeed = (options: FeedOptions): Feed => {
     if (parsed === undefined || payload === '') return
     if (parsed.type === 'ingest') {
       const said = accept(topic, decodeIngestStatus(payload))
-      if (said === undefined) return
-      onInput({ type: 'ingest', id: parsed.id, online: said.online })
-      if (said.online) onStore(said.store)
+      if (said !== undefined) onInput({ type: 'ingest', id: parsed.id, online: said.online })
     } else if (parsed.leaf === 'status') {
       const status = accept(topic, decodeStatus(payload))
       if (status !== undefined) onInput({ type: 'status', shop: parsed.shop, agent: parsed.agent, status, retained })

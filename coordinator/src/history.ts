@@ -15,20 +15,19 @@ export interface History {
    * @throws NakamaError `COORDINATOR_STORE_UNAVAILABLE`, `COORDINATOR_OVERLOADED`
    */
   spent(range: TimeRange): Promise<Spent>
-  /** Which store ingest writes to. Another than ours: it was replaced, so ours is opened anew. */
-  expect(store: string): void
   stop(): Promise<void>
 }
 
 export interface HistoryOptions {
   readonly open: () => Promise<StoreReader>
-  /** The store was opened. */
+  /** The store was opened, or replaced by another. */
   readonly onOpen: (states: readonly CurrentState[]) => void
   /** Each minute: the known share of the last 24 h, by `machineKey`. */
   readonly onObserved: (shares: ReadonlyMap<string, number>) => void
   readonly now: () => number
   readonly log: Log
   readonly retryMs?: number
+  readonly renewMs?: number
 }
 
 const RENEW_MS = 60_000
@@ -44,10 +43,10 @@ const SETTLED_FRESH_MS = 3_600_000
 
 /** Returns at once; opens the store in the background and tries on until it can. */
 export const openHistory = (options: HistoryOptions): History => {
-  const { now, log, retryMs = 2_000 } = options
+  const { now, log, retryMs = 2_000, renewMs = RENEW_MS } = options
   const cache = new Map<string, { at: number; spent: Promise<Spent> }>()
   let reader: StoreReader | undefined
-  let expected: string | undefined
+  let known: string | undefined
   let stopped = false
   let warned = false
   let waiting = 0
@@ -84,15 +83,19 @@ export const openHistory = (options: HistoryOptions): History => {
     return entry.spent
   }
 
+  const spentOf = async (range: TimeRange): Promise<Spent> => {
+    const days: Spent[] = []
+    for (const day of daysOf(range)) days.push(await spentOfDay(day))
+    return addSpent(days)
+  }
+
   const spent = async (range: TimeRange): Promise<Spent> => {
     if (waiting >= WAITING_MAX) {
       throw new NakamaError('COORDINATOR_OVERLOADED', `${waiting} questions like this wait already; try again`)
     }
     waiting++
     try {
-      const days: Spent[] = []
-      for (const day of daysOf(range)) days.push(await spentOfDay(day))
-      return addSpent(days)
+      return await spentOf(range)
     } finally {
       waiting--
     }
@@ -101,24 +104,24 @@ export const openHistory = (options: HistoryOptions): History => {
   const letGo = async (): Promise<void> => {
     const mine = reader
     reader = undefined
+    known = undefined
     cache.clear()
     await mine?.close().catch(error => log.warn({ err: error }, 'store not closed cleanly'))
   }
 
-  const open = async (): Promise<void> => {
-    const opened = await options.open()
-    reader = opened
-    if (stopped) return
-    log.info({ store: opened.id }, 'store opened')
-    options.onOpen(await ask(store => store.currentStates()))
-  }
-
   const work = async (): Promise<void> => {
     try {
-      if (expected !== undefined && reader !== undefined && reader.id !== expected) await letGo()
-      if (reader === undefined) await open()
+      reader ??= await options.open()
+      if (stopped) return
+      if (reader.id !== known) {
+        // The reader goes over to a new store by itself; what we remember is of the old one.
+        cache.clear()
+        options.onOpen(await ask(store => store.currentStates()))
+        known = reader.id
+        log.info({ store: known }, 'store opened')
+      }
       const range = wholeHours({ from: now() - DAY_MS, to: now() }, now())
-      options.onObserved(observedByMachine(await spent(range), range))
+      options.onObserved(observedByMachine(await spentOf(range), range))
       warned = false
     } catch (error) {
       if (!warned) log.warn({ err: error, code: 'COORDINATOR_STORE_UNAVAILABLE' }, 'store cannot be read; trying on')
@@ -128,12 +131,10 @@ export const openHistory = (options: HistoryOptions): History => {
   }
 
   let timer: NodeJS.Timeout | undefined
-  let working: Promise<void> | undefined
+  let working: Promise<void>
   const workOn = (): void => {
-    clearTimeout(timer)
-    working ??= work().then(() => {
-      working = undefined
-      if (!stopped) timer = setTimeout(workOn, reader === undefined ? retryMs : RENEW_MS)
+    working = work().then(() => {
+      if (!stopped) timer = setTimeout(workOn, reader === undefined ? retryMs : renewMs)
     })
   }
   workOn()
@@ -144,10 +145,6 @@ export const openHistory = (options: HistoryOptions): History => {
     },
     timeline: (shop, machine, range) => ask(store => store.timeline({ shop, machine, ...range })),
     spent,
-    expect(store) {
-      expected = store
-      if (reader !== undefined && reader.id !== store && !stopped) workOn()
-    },
     async stop() {
       stopped = true
       clearTimeout(timer)
