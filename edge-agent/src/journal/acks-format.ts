@@ -7,6 +7,11 @@ export interface Position {
   readonly seq: number
 }
 
+export interface Acked extends Position {
+  /** Time before which nothing was owed when this was written: how old what is lost can be. Undefined when nobody knows. */
+  readonly owedSince: number | undefined
+}
+
 export const NOWHERE: Position = { opening: 0, seq: 0 }
 
 export const isAtOrBefore = (a: Position, b: Position): boolean =>
@@ -15,38 +20,44 @@ export const isAtOrBefore = (a: Position, b: Position): boolean =>
 export const SLOT_BYTES = 32
 export const ACKS_BYTES = LANES.length * 2 * SLOT_BYTES
 
+// Octets of a slot.
 const GENERATION_AT = 0
-const OPENING_AT = 8
-const SEQ_AT = 16
+const OPENING_AT = 6
+const SEQ_AT = 10
+const TIME_AT = 16
 const CRC_AT = 28
 
 /** Where a lane's slot of this generation lies: two take turns, so that a torn write leaves the one before. */
 export const slotOffset = (lane: Lane, generation: number): number =>
   (LANES.indexOf(lane) * 2 + (generation % 2)) * SLOT_BYTES
 
-export const encodeSlot = (lane: Lane, generation: number, position: Position): Buffer => {
+export const encodeSlot = (lane: Lane, generation: number, { opening, seq, owedSince }: Acked): Buffer => {
   const slot = Buffer.alloc(SLOT_BYTES)
-  slot.writeBigUInt64LE(BigInt(generation), GENERATION_AT)
-  slot.writeUInt32LE(position.opening, OPENING_AT)
-  slot.writeBigUInt64LE(BigInt(position.seq), SEQ_AT)
+  slot.writeUIntLE(generation, GENERATION_AT, 6)
+  slot.writeUInt32LE(opening, OPENING_AT)
+  slot.writeUIntLE(seq, SEQ_AT, 6)
+  slot.writeUIntLE(Math.max(0, Math.floor(owedSince ?? 0)), TIME_AT, 6)
   slot.writeUInt32LE(slotCrc(slot, lane), CRC_AT)
   return slot
 }
 
-/** The newest good slot of a lane; generation 0 at `NOWHERE` when there is none. */
-export const decodeSlots = (bytes: Buffer, lane: Lane): { generation: number; position: Position } => {
-  let best = { generation: 0, position: NOWHERE }
+export interface Slot {
+  /** Counts the writes; 0 when there is no good slot. */
+  readonly generation: number
+  readonly acked: Acked
+}
+
+/** The newest good slot of a lane. */
+export const decodeSlots = (bytes: Buffer, lane: Lane): Slot => {
+  let best: Slot = { generation: 0, acked: { ...NOWHERE, owedSince: undefined } }
   for (const turn of [0, 1]) {
     const start = slotOffset(lane, turn)
     const slot = bytes.subarray(start, start + SLOT_BYTES)
     if (slot.length < SLOT_BYTES || slotCrc(slot, lane) !== slot.readUInt32LE(CRC_AT)) continue
-    const generation = Number(slot.readBigUInt64LE(GENERATION_AT))
-    if (generation > best.generation) {
-      best = {
-        generation,
-        position: { opening: slot.readUInt32LE(OPENING_AT), seq: Number(slot.readBigUInt64LE(SEQ_AT)) },
-      }
-    }
+    const generation = slot.readUIntLE(GENERATION_AT, 6)
+    if (generation <= best.generation) continue
+    const position = { opening: slot.readUInt32LE(OPENING_AT), seq: slot.readUIntLE(SEQ_AT, 6) }
+    best = { generation, acked: { ...position, owedSince: slot.readUIntLE(TIME_AT, 6) } }
   }
   return best
 }

@@ -8,7 +8,11 @@ import { LANES, type Lane } from '@nakama/contract'
 export const SEGMENT_BYTES = 1024 * 1024
 /** Sections begin on such a boundary, so that a new epoch never rewrites the sector of an older one's last record. */
 export const SECTION_ALIGN_BYTES = 4096
-export const HEADER_BYTES = 64
+const HEADER_BYTES = 64
+/** A header stands twice, in two sectors: without it nothing behind it can be read. */
+const COPY_OFFSET = 512
+/** Both, and what lies between. The first record follows. */
+export const HEAD_BYTES = COPY_OFFSET + HEADER_BYTES
 /** `u32 length | u32 crc32` before each payload. */
 export const RECORD_OVERHEAD_BYTES = 8
 /** Eight zero octets after the last record: an end that was meant. */
@@ -26,10 +30,8 @@ export interface SectionHeader {
   readonly firstSeq: number
   /** The lane's last batch before this section, by opening and seq; zeros for the first ever. What is missing shows here. */
   readonly previous: { readonly opening: number; readonly seq: number }
-  /** Time of the record for which it was begun: nothing in it is older. */
+  /** Time of the record for which it was begun. */
   readonly at: number
-  /** Time of the oldest record in the journal that was then not acknowledged, of either lane. */
-  readonly oldestAt: number
 }
 
 /** Where one batch lies within its segment. */
@@ -64,17 +66,17 @@ export type ScannedSegment =
  * a former epoch, can pass for a record.
  */
 export const scanSegment = (bytes: Buffer): ScannedSegment => {
-  const first = decodeHeader(bytes, 0, 0)
+  const first = decodeHead(bytes, 0, 0)
   if (first === undefined) return bytes.equals(UNUSED) ? BLANK : CORRUPT
   const { segment } = first.header
   const sections = [scanSection(bytes, 0, first)]
   for (let start = alignSection(sections[0]!.end); start < bytes.length; start += SECTION_ALIGN_BYTES) {
-    const next = decodeHeader(bytes, start, first.crc)
+    const next = decodeHead(bytes, start, first.crc)
     if (next !== undefined && next.header.segment === segment) {
       const section = scanSection(bytes, start, next)
       sections.push(section)
       start = alignSection(section.end) - SECTION_ALIGN_BYTES
-    } else if (wasHeaderOf(bytes, start, segment)) {
+    } else if (wasHeaderOf(bytes, start, segment) || wasHeaderOf(bytes, start + COPY_OFFSET, segment)) {
       sections.push({ ...(sections.pop() as ScannedSection), clean: false })
     }
   }
@@ -102,7 +104,7 @@ interface DecodedHeader {
 
 const scanSection = (bytes: Buffer, start: number, { header, crc }: DecodedHeader): ScannedSection => {
   const batches: Extent[] = []
-  let offset = start + HEADER_BYTES
+  let offset = start + HEAD_BYTES
   for (;;) {
     if (offset + RECORD_OVERHEAD_BYTES > bytes.length) {
       return { header, start, crc, batches, end: offset, clean: false }
@@ -145,15 +147,14 @@ const FIRST_SEQ_AT = 32
 const PREVIOUS_OPENING_AT = 38
 const PREVIOUS_SEQ_AT = 42
 const TIME_AT = 48
-const OLDEST_TIME_AT = 54
 const CRC_AT = 60
 
 /**
  * @param segmentCrc the CRC of the segment's first header; 0 for that header itself.
- * @returns the header's octets and its own CRC, which seeds its records'.
+ * @returns the octets before a section's first record, with an end mark in that one's place, and the CRC that seeds the records'.
  */
-export const encodeHeader = (header: SectionHeader, segmentCrc: number): { bytes: Buffer; crc: number } => {
-  const bytes = Buffer.alloc(HEADER_BYTES)
+export const encodeHead = (header: SectionHeader, segmentCrc: number): { bytes: Buffer; crc: number } => {
+  const bytes = Buffer.alloc(HEAD_BYTES + END_MARK_BYTES)
   MAGIC.copy(bytes)
   bytes[LANE_AT] = LANES.indexOf(header.lane)
   bytes.write(header.segment, SEGMENT_AT, 'hex')
@@ -164,13 +165,16 @@ export const encodeHeader = (header: SectionHeader, segmentCrc: number): { bytes
   bytes.writeUInt32LE(header.previous.opening, PREVIOUS_OPENING_AT)
   bytes.writeUIntLE(header.previous.seq, PREVIOUS_SEQ_AT, 6)
   bytes.writeUIntLE(timeOf(header.at), TIME_AT, 6)
-  bytes.writeUIntLE(timeOf(header.oldestAt), OLDEST_TIME_AT, 6)
   const crc = crc32(bytes.subarray(0, CRC_AT), segmentCrc)
   bytes.writeUInt32LE(crc, CRC_AT)
+  bytes.copy(bytes, COPY_OFFSET, 0, HEADER_BYTES)
   return { bytes, crc }
 }
 
 const timeOf = (at: number): number => Math.min(Math.max(0, Math.floor(at)), 2 ** 48 - 1)
+
+const decodeHead = (bytes: Buffer, start: number, segmentCrc: number): DecodedHeader | undefined =>
+  decodeHeader(bytes, start, segmentCrc) ?? decodeHeader(bytes, start + COPY_OFFSET, segmentCrc)
 
 const decodeHeader = (bytes: Buffer, start: number, segmentCrc: number): DecodedHeader | undefined => {
   if (start + HEADER_BYTES > bytes.length) return undefined
@@ -193,7 +197,6 @@ const decodeHeader = (bytes: Buffer, start: number, segmentCrc: number): Decoded
         seq: octets.readUIntLE(PREVIOUS_SEQ_AT, 6),
       },
       at: octets.readUIntLE(TIME_AT, 6),
-      oldestAt: octets.readUIntLE(OLDEST_TIME_AT, 6),
     },
   }
 }

@@ -3,6 +3,7 @@ import type { Log, Metrics } from '@nakama/service'
 import { addRecord, closeBatch, type OpenBatch } from './batcher.ts'
 import type { LaneBook } from './lane.ts'
 import type { Loss } from './recovery.ts'
+import { gapsOf } from './times.ts'
 
 /** In memory, waiting for a disk that refuses or cannot keep up; beyond this the oldest goes, with a gap record. */
 const WAITING_MAX_BYTES = 4 * 1024 * 1024
@@ -24,7 +25,7 @@ export interface Intake {
   addGap(loss: Loss, why: GapRecord['why']): void
   /** Whatever has come together so far becomes batches. */
   closeBatches(): void
-  gathering(): { readonly bytes: number; readonly oldestAt: number | null }
+  gathering(lane: Lane): { readonly bytes: number; readonly oldestAt: number | null }
 }
 
 export const createIntake = ({ books, now, log, metrics }: IntakeOptions): Intake => {
@@ -53,7 +54,10 @@ export const createIntake = ({ books, now, log, metrics }: IntakeOptions): Intak
     for (const lane of ['samples', 'events'] as const) {
       const others = lane === 'samples' ? books.events.waitingBytes : books.samples.waitingBytes
       const lost = books[lane].dropUnwritten(Math.max(0, WAITING_KEPT_BYTES - others))
-      if (lost !== undefined) addGap({ what: lane, from: lost.from, to: lost.to + 1 }, 'journal-full')
+      if (lost.length === 0) continue
+      const to = Math.max(...lost.map(batch => batch.lastAt)) + 1
+      addGap({ what: lane, from: Math.min(...lost.map(batch => batch.firstAt)), to }, 'journal-full')
+      if (lane === 'events') for (const gap of gapsOf(lost.map(batch => batch.recordsJson))) add(gap)
     }
   }
 
@@ -75,12 +79,9 @@ export const createIntake = ({ books, now, log, metrics }: IntakeOptions): Intak
       open.clear()
       boundWaiting()
     },
-    gathering() {
-      const batches = [...open.values()]
-      return {
-        bytes: batches.reduce((sum, batch) => sum + batch.bytes, 0),
-        oldestAt: batches.length === 0 ? null : Math.min(...batches.map(batch => batch.firstAt)),
-      }
+    gathering(lane) {
+      const batch = open.get(lane)
+      return { bytes: batch?.bytes ?? 0, oldestAt: batch?.firstAt ?? null }
     },
   }
 }

@@ -1,4 +1,4 @@
-import { type GapRecord, type Lane, NakamaError, type NakamaRecord } from '@nakama/contract'
+import { type GapRecord, LANES, type Lane, NakamaError, type NakamaRecord } from '@nakama/contract'
 import type { Log, Metrics } from '@nakama/service'
 import { openAcksFile } from './acks-file.ts'
 import type { BatchQueue } from './batch-queue.ts'
@@ -131,6 +131,10 @@ export const openJournal = async (options: JournalOptions): Promise<Journal & Ba
     reader: createReader(storage),
     storage,
     onLoss: addGap,
+    onGap: gap => {
+      intake.add(gap)
+      schedule(GATHER_MS)
+    },
     onDeleted: () => {
       acksTimer ??= setTimeout(() => {
         acksTimer = undefined
@@ -147,9 +151,7 @@ export const openJournal = async (options: JournalOptions): Promise<Journal & Ba
     maxSegments: Math.floor((maxBytes - OTHER_BYTES) / SEGMENT_BYTES),
     free: found.free,
     onGiveUp: async (lane, segment) => {
-      const lost = await queue.unackedSpan(lane, segment)
-      if (lost === undefined) return 0
-      addGap({ what: lane, from: lost.from, to: lost.to + 1 }, 'journal-full')
+      await queue.tellLossOf(lane, segment)
       closeBatches()
       return books.events.newestSeq
     },
@@ -161,16 +163,22 @@ export const openJournal = async (options: JournalOptions): Promise<Journal & Ba
     if (!isDurable) schedule(RETRY_MS)
     return isDurable
   })
-  const saveAcks = inOneFlight(() =>
-    acks
-      .save({ events: books.events.acked, samples: books.samples.acked })
-      .catch(error => log.warn({ err: error, code: 'JOURNAL_ACKS' }, 'acks cannot be saved: they will be repeated')),
-  )
+  const oldestOf = (lane: Lane): number | null => {
+    const times = [queue.unacked(lane).oldestAt, intake.gathering(lane).oldestAt].filter(time => time !== null)
+    return times.length === 0 ? null : Math.min(...times)
+  }
+  const saveAcks = inOneFlight(() => {
+    const positionOf = (lane: Lane) => ({ ...books[lane].acked, owedSince: oldestOf(lane) ?? now() })
+    return acks
+      .save({ events: positionOf('events'), samples: positionOf('samples') })
+      .catch(error => log.warn({ err: error, code: 'JOURNAL_ACKS' }, 'acks cannot be saved: they will be repeated'))
+  })
 
   for (const loss of found.losses) intake.addGap(loss, 'journal-corrupt')
   closeBatches()
   room.hold(found.corrupt, books.events.newestSeq)
   await commit()
+  await saveAcks()
   // Once read, the time of the oldest record is known to `stats`.
   for (const { lane, epoch: of, oldest } of queue.streams()) await queue.read(lane, of, oldest, 1)
 
@@ -181,10 +189,10 @@ export const openJournal = async (options: JournalOptions): Promise<Journal & Ba
     append,
     flush,
     stats() {
-      const [kept, gathering] = [queue.unacked(), intake.gathering()]
-      const times = [kept.oldestAt, gathering.oldestAt].filter(time => time !== null)
+      const times = LANES.map(oldestOf).filter(time => time !== null)
+      const bytes = LANES.map(lane => queue.unacked(lane).bytes + intake.gathering(lane).bytes)
       return {
-        bytes: kept.bytes + gathering.bytes,
+        bytes: bytes.reduce((sum, each) => sum + each, 0),
         maxBytes,
         oldestAt: times.length === 0 ? null : Math.min(...times),
       }

@@ -3,7 +3,6 @@ import { isAtOrBefore, type Position } from './acks-format.ts'
 import type { QueuedBatch, Stream } from './batch-queue.ts'
 import type { ClosedBatch } from './batcher.ts'
 import { endOf, isEmpty, type Section, type Segment, sectionsOf } from './recovery.ts'
-import type { Span } from './times.ts'
 
 /** Batches kept in memory, so that what is sent at once needs no reading. What is not yet durable is kept in any case. */
 const RECENT_MAX_BYTES = 256 * 1024
@@ -162,8 +161,8 @@ export const openLane = ({ lane, epoch, opening, segments, acked: found }: LaneO
       return true
     },
 
-    /** Gives up the oldest of what waits to be written until `maxBytes` are left; what was acknowledged first. The span lost. */
-    dropUnwritten(maxBytes: number): Span | undefined {
+    /** Gives up the oldest of what waits to be written until `maxBytes` are left. What of it was not acknowledged. */
+    dropUnwritten(maxBytes: number): readonly ClosedBatch[] {
       const lost: RecentBatch[] = []
       for (const batch of unwritten()) {
         if (waitingBytes <= maxBytes) break
@@ -172,7 +171,7 @@ export const openLane = ({ lane, epoch, opening, segments, acked: found }: LaneO
         if (!isAcked(batch.seq)) lost.push(batch)
       }
       recount()
-      return lost.length === 0 ? undefined : around(lost)
+      return lost
     },
 
     /** What is in memory from the first batch at or after `seq` on, if that one is. */
@@ -225,8 +224,3 @@ export const openLane = ({ lane, epoch, opening, segments, acked: found }: LaneO
     },
   }
 }
-
-const around = (batches: readonly { readonly firstAt: number; readonly lastAt: number }[]): Span => ({
-  from: Math.min(...batches.map(batch => batch.firstAt)),
-  to: Math.max(...batches.map(batch => batch.lastAt)),
-})

@@ -1,17 +1,17 @@
 import type { Log } from '@nakama/service'
-import type { Position } from './acks-format.ts'
+import type { Acked } from './acks-format.ts'
 import { scanSegment } from './format.ts'
 import { KEPT_SEGMENTS } from './lane.ts'
 import { spanOfExtent } from './reader.ts'
 import { type FoundFile, type FoundSection, type Recovered, recover } from './recovery.ts'
 import { isSegmentName } from './room.ts'
-import type { Storage } from './storage.ts'
+import { readAgain, type Storage } from './storage.ts'
 import { type Newest, newestReadings } from './times.ts'
 
 /** Reads whatever is on the disk, in whatever condition: this always opens. A file that cannot be read counts as corrupt. */
 export const readJournal = async (
   storage: Storage,
-  acked: { readonly events: Position; readonly samples: Position },
+  acked: { readonly events: Acked; readonly samples: Acked },
   now: number,
   log: Log,
 ): Promise<Recovered & { readonly lastJournaled: Newest }> => {
@@ -25,9 +25,6 @@ export const readJournal = async (
   for (const { name } of newest) batches.push(...(await readBatches(storage, name)))
   return { ...found, lastJournaled: newestReadings(batches) }
 }
-
-/** A single failed read may be a passing one; a file that is given up is overwritten. */
-const READS_MAX = 3
 
 const readFound = async (storage: Storage, name: string, log: Log): Promise<FoundFile> => {
   try {
@@ -48,16 +45,6 @@ const readFound = async (storage: Storage, name: string, log: Log): Promise<Foun
   } catch (error) {
     log.error({ err: error, code: 'JOURNAL_UNREADABLE' }, `${name}: cannot be read`)
     return { name, type: 'corrupt' }
-  }
-}
-
-const readAgain = async (storage: Storage, name: string): Promise<Buffer> => {
-  for (let left = READS_MAX; ; left--) {
-    try {
-      return await storage.read(name)
-    } catch (error) {
-      if (left <= 1) throw error
-    }
   }
 }
 

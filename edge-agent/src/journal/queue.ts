@@ -2,11 +2,12 @@ import { encodeBatch, type GapRecord, LANES, type Lane, messageOf } from '@nakam
 import type { Log, Metrics } from '@nakama/service'
 import { isAtOrBefore } from './acks-format.ts'
 import type { BatchQueue, QueuedBatch } from './batch-queue.ts'
+import { SEGMENT_BYTES } from './format.ts'
 import type { LaneBook } from './lane.ts'
 import type { SegmentReader } from './reader.ts'
 import { endOf, isEmpty, type Loss, type Segment } from './recovery.ts'
 import type { Storage } from './storage.ts'
-import { type Span, spanOfBatch } from './times.ts'
+import { gapsOf, spanOfBatch } from './times.ts'
 
 const DEAD_LETTER_FILE = 'dead-letter.jsonl'
 const DEAD_LETTER_MAX_BYTES = 16 * 1024 * 1024
@@ -20,6 +21,8 @@ export interface QueueOptions {
   readonly storage: Pick<Storage, 'appendTo'>
   /** Something is lost for good: to be journaled. */
   readonly onLoss: (loss: Loss, why: GapRecord['why']) => void
+  /** The record of an older loss is lost: to be journaled again. */
+  readonly onGap: (gap: GapRecord) => void
   /** The acknowledged position has moved. */
   readonly onDeleted: () => void
   readonly log: Log
@@ -27,14 +30,23 @@ export interface QueueOptions {
 }
 
 export interface Queue extends Omit<BatchQueue, 'onChange'> {
-  /** Octets not acknowledged, and the time of the oldest record among them. */
-  unacked(): { readonly bytes: number; readonly oldestAt: number | null }
-  /** Time of what is not acknowledged in a segment; undefined when everything is. */
-  unackedSpan(lane: Lane, segment: Segment): Promise<Span | undefined>
+  /** Octets of a lane that are not acknowledged, and the time of the oldest record among them. */
+  unacked(lane: Lane): { readonly bytes: number; readonly oldestAt: number | null }
+  /** Tells what is lost with a segment that is given up: what is not acknowledged, and the gaps that it told of itself. */
+  tellLossOf(lane: Lane, segment: Segment): Promise<void>
 }
 
 /** The reading side of the journal: what is not yet acknowledged, from memory while it is fresh, else from the disk. */
-export const createQueue = ({ books, reader, storage, onLoss, onDeleted, log, metrics }: QueueOptions): Queue => {
+export const createQueue = ({
+  books,
+  reader,
+  storage,
+  onLoss,
+  onGap,
+  onDeleted,
+  log,
+  metrics,
+}: QueueOptions): Queue => {
   const failures = new Map<Segment, number>()
   const errors = metrics.counter('journal_read_errors', 'Times that a segment could not be read')
   const ignored = metrics.counter('journal_ignored_deletes', 'Deletions of what was not there or not yet due')
@@ -79,12 +91,6 @@ export const createQueue = ({ books, reader, storage, onLoss, onDeleted, log, me
     }
   }
 
-  const oldestAt = (lane: Lane): number[] => {
-    const { head, oldestAt: known } = books[lane].unacked()
-    const at = (head && reader.spanOf(lane, head.epoch, head.seq)?.from) ?? known
-    return at === null ? [] : [at]
-  }
-
   return {
     streams: () => LANES.flatMap(lane => books[lane].streams()),
     read,
@@ -111,21 +117,25 @@ export const createQueue = ({ books, reader, storage, onLoss, onDeleted, log, me
       if (span !== undefined) onLoss({ what: lane, from: span.from, to: span.to + 1 }, 'dead-letter')
       onDeleted()
     },
-    unacked() {
-      const times = LANES.flatMap(oldestAt)
-      const bytes = books.events.unacked().bytes + books.samples.unacked().bytes
-      return { bytes, oldestAt: times.length === 0 ? null : Math.min(...times) }
+    unacked(lane) {
+      const { bytes, oldestAt, head } = books[lane].unacked()
+      return { bytes, oldestAt: (head && reader.spanOf(lane, head.epoch, head.seq)?.from) ?? oldestAt }
     },
-    async unackedSpan(lane, segment) {
+    async tellLossOf(lane, segment) {
       const { acked } = books[lane]
       const left = segment.sections.filter(section => !isEmpty(section) && !isAtOrBefore(endOf(section), acked))
+      const batches: QueuedBatch[] = []
+      for (const section of left) {
+        const seq = section.opening === acked.opening ? Math.max(section.firstSeq, acked.seq + 1) : section.firstSeq
+        batches.push(...(await reader.read(segment, section, seq, SEGMENT_BYTES).catch(() => [])))
+      }
       const [first] = left
-      if (first === undefined) return undefined
-      const seq = first.opening === acked.opening ? Math.max(first.firstSeq, acked.seq + 1) : first.firstSeq
+      if (first === undefined) return
       // The whole section's time is the honest answer where the disk gives no better one.
-      const [batch] = await reader.read(segment, first, seq, 1).catch(() => [])
-      const from = (batch && spanOfBatch(batch.recordsJson)?.from) ?? first.firstAt ?? first.at
-      return { from, to: Math.max(from, ...left.map(section => section.lastAt ?? section.at)) }
+      const from = (batches[0] && spanOfBatch(batches[0].recordsJson)?.from) ?? first.firstAt ?? first.at
+      const to = Math.max(from, ...left.map(section => section.lastAt ?? section.at)) + 1
+      onLoss({ what: lane, from, to }, 'journal-full')
+      if (lane === 'events') for (const gap of gapsOf(batches.map(batch => batch.recordsJson))) onGap(gap)
     },
   }
 }

@@ -2,7 +2,7 @@ import type { Lane } from '@nakama/contract'
 import type { QueuedBatch } from './batch-queue.ts'
 import { type ScannedSection, scanSegment } from './format.ts'
 import type { Section, Segment } from './recovery.ts'
-import type { Storage } from './storage.ts'
+import { readAgain, type Storage } from './storage.ts'
 import { type Span, spanOfBatch } from './times.ts'
 
 export interface SegmentReader {
@@ -27,7 +27,7 @@ export const createReader = (storage: Pick<Storage, 'read'>): SegmentReader => {
   const loaded = new Map<Lane, Loaded>()
 
   const load = async (lane: Lane, segment: Segment): Promise<Loaded> => {
-    const bytes = await storage.read(segment.name)
+    const bytes = await readAgain(storage, segment.name)
     const scan = scanSegment(bytes)
     const isThis = scan.type === 'segment' && scan.crc === segment.crc
     const copy = { segment, bytes, sections: isThis ? scan.sections : [] }

@@ -1,5 +1,5 @@
 import { type GapRecord, LANES, type Lane } from '@nakama/contract'
-import { isAtOrBefore, NOWHERE, type Position } from './acks-format.ts'
+import { type Acked, isAtOrBefore, NOWHERE, type Position } from './acks-format.ts'
 import type { ScannedSection } from './format.ts'
 
 /** Batches `firstSeq` to `lastSeq` of one epoch, one behind the other. The one being written to grows. */
@@ -18,7 +18,6 @@ export interface Section {
   readonly previous: Position
   /** See `SectionHeader`. */
   readonly at: number
-  readonly oldestAt: number
   /** Time of its oldest and newest record. */
   firstAt: number | undefined
   lastAt: number | undefined
@@ -62,7 +61,7 @@ export interface Recovered {
 /** Sorts what an opening finds on the disk, and says what may be missing. */
 export const recover = (
   files: readonly FoundFile[],
-  acked: { readonly [lane in Lane]: Position },
+  acked: { readonly [lane in Lane]: Acked },
   now: number,
 ): Recovered => {
   const segments = { events: laneSegments(files, 'events'), samples: laneSegments(files, 'samples') }
@@ -76,7 +75,7 @@ export const recover = (
     losses: LANES.flatMap(lane => [
       ...(corrupt.length > 0 ? lossBeforeFirst(lane, segments[lane], acked[lane]) : []),
       ...lossesBetween(lane, segments[lane], acked[lane]),
-      ...(corrupt.length > 0 || isTorn[lane] ? [lossAtEnd(lane, segments[lane], all, now)] : []),
+      ...(corrupt.length > 0 || isTorn[lane] ? [lossAtEnd(lane, segments[lane], acked[lane], now)] : []),
     ]),
     // A section that was acknowledged before it was durable may be known from the acks alone, or from its successor.
     opening: Math.max(
@@ -127,7 +126,7 @@ const endsTorn = (files: readonly FoundFile[], segments: readonly Segment[]): bo
 }
 
 /** Each section names the batch before it: where another one lies there, something between is gone. */
-const lossesBetween = (lane: Lane, segments: readonly Segment[], acked: Position): Loss[] => {
+const lossesBetween = (lane: Lane, segments: readonly Segment[], acked: Acked): Loss[] => {
   const losses: Loss[] = []
   let before: Section | undefined
   let reached = NOWHERE
@@ -144,16 +143,16 @@ const lossesBetween = (lane: Lane, segments: readonly Segment[], acked: Position
 }
 
 /** What lay before a lane's first section was acknowledged or given up, which is on record, unless a file has rotted. */
-const lossBeforeFirst = (lane: Lane, segments: readonly Segment[], acked: Position): Loss[] => {
+const lossBeforeFirst = (lane: Lane, segments: readonly Segment[], acked: Acked): Loss[] => {
   const [first] = sectionsOf(segments)
   if (first === undefined || isAtOrBefore(first.previous, acked)) return []
   const to = first.firstAt ?? first.at
-  return [{ what: lane, from: Math.min(first.oldestAt, to), to }]
+  return [{ what: lane, from: Math.min(acked.owedSince ?? to, to), to }]
 }
 
-/** After what is left of a lane; of a lane of which nothing is left, the other one's headers know how old it may have been. */
-const lossAtEnd = (lane: Lane, segments: readonly Segment[], all: readonly Section[], now: number): Loss => {
+/** After what is left of a lane, or all of what was owed. */
+const lossAtEnd = (lane: Lane, segments: readonly Segment[], acked: Acked, now: number): Loss => {
   const last = sectionsOf(segments).at(-1)
-  const from = last === undefined ? Math.min(...all.map(section => section.oldestAt)) : (last.lastAt ?? last.at)
-  return { what: lane, from: Math.min(from, now), to: now }
+  const from = last === undefined ? acked.owedSince : (last.lastAt ?? last.at)
+  return { what: lane, from: Math.min(from ?? now, now), to: now }
 }

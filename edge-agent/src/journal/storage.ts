@@ -93,6 +93,19 @@ export const openStorage = async (dir: string): Promise<Storage> => {
   }
 }
 
+/** A single failed read may be a passing one, and what cannot be read is given up in the end. */
+export const readAgain = async (storage: Pick<Storage, 'read'>, name: string): Promise<Buffer> => {
+  for (let left = READS_MAX; ; left--) {
+    try {
+      return await storage.read(name)
+    } catch (error) {
+      if (left <= 1) throw error
+    }
+  }
+}
+
+const READS_MAX = 3
+
 const syncFolder = async (dir: string): Promise<void> => {
   const handle = await open(dir, 'r')
   try {

@@ -1,4 +1,4 @@
-import type { NakamaRecord } from '@nakama/contract'
+import type { GapRecord, NakamaRecord } from '@nakama/contract'
 
 export interface Span {
   readonly from: number
@@ -17,6 +17,26 @@ export const spanOfBatch = (recordsJson: string): Span | undefined => {
   const spans = parseRecords(recordsJson).map(spanOf)
   if (spans.length === 0) return undefined
   return { from: Math.min(...spans.map(span => span.from)), to: Math.max(...spans.map(span => span.to)) }
+}
+
+/** Gaps of one kind that lie closer than this are told as one. */
+const GAP_MERGE_MS = 60_000
+
+/** What these batches tell of losses: who gives the batches up has to tell it again. */
+export const gapsOf = (batches: Iterable<string>): GapRecord[] => {
+  const last = new Map<string, GapRecord>()
+  const gaps: GapRecord[] = []
+  const found = [...batches].flatMap(parseRecords).filter(record => record.type === 'gap')
+  for (const gap of found.sort((a, b) => a.from - b.from)) {
+    const kind = `${gap.machine} ${gap.what} ${gap.why}`
+    const before = last.get(kind)
+    if (before !== undefined && gap.from <= before.to + GAP_MERGE_MS) before.to = Math.max(before.to, gap.to)
+    else {
+      last.set(kind, gap)
+      gaps.push(gap)
+    }
+  }
+  return gaps
 }
 
 export interface Newest {

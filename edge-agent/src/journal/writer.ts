@@ -4,9 +4,9 @@ import { createAttempt } from './attempt.ts'
 import {
   alignSection,
   END_MARK_BYTES,
-  encodeHeader,
+  encodeHead,
   encodeRecords,
-  HEADER_BYTES,
+  HEAD_BYTES,
   RECORD_OVERHEAD_BYTES,
   randomHex,
   SEGMENT_BYTES,
@@ -110,14 +110,13 @@ export const createWriter = (options: WriterOptions): Writer => {
       firstSeq: batch.seq,
       previous: before === undefined ? books[lane].acked : endOf(before),
       at: batch.firstAt,
-      oldestAt: Math.min(batch.firstAt, ...LANES.map(each => books[each].unacked().oldestAt ?? batch.firstAt)),
     }
     const last = into?.sections.at(-1)
     const start = last === undefined ? 0 : alignSection(last.end + END_MARK_BYTES)
-    const { bytes, crc } = encodeHeader({ ...head, segment: of.id, life: of.life }, of.crc)
+    const { bytes, crc } = encodeHead({ ...head, segment: of.id, life: of.life }, of.crc)
     const file = await storage.open(name)
     try {
-      await write(file, Buffer.concat([bytes, Buffer.alloc(END_MARK_BYTES)]), start)
+      await write(file, bytes, start)
       // Records must never reach the card before the header that they belong to.
       await sync(file)
     } catch (error) {
@@ -129,7 +128,7 @@ export const createWriter = (options: WriterOptions): Writer => {
       start,
       crc,
       lastSeq: batch.seq - 1,
-      end: start + HEADER_BYTES,
+      end: start + HEAD_BYTES,
       firstAt: undefined,
       lastAt: undefined,
     }
