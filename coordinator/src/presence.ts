@@ -108,15 +108,17 @@ const online = (
     return { agent: before, ignored: ['older-retained'] }
   }
   const believed = !retained || (trusted && Math.abs(now - status.at) < INTERVALS.statusStaleMs)
+  // After we were cut off: the last view stays until its time is up, and what lay in the broker does not change it.
+  if (!believed && before?.offline === false) return { agent: before, ignored: ['stale-retained'] }
   const saidAt = !retained ? now : trusted ? Math.min(status.at, now) : null
   const said = saidMachines(owned, before, status, now)
   const agent: AgentPresence = {
     conn: status.conn,
     at: trusted ? status.at : null,
     heardAt: saidAt,
-    heardMs: believed ? clockMs - (now - (saidAt ?? now)) : (before?.heardMs ?? clockMs),
-    willMs: believed ? null : (before?.willMs ?? null),
-    offline: believed ? false : (before?.offline ?? true),
+    heardMs: clockMs - (now - (saidAt ?? now)),
+    willMs: null,
+    offline: !believed,
     taking: status.taking,
     machines: said.machines,
   }

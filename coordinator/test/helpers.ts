@@ -14,7 +14,6 @@ import {
   type StateCode,
   type StatusOffline,
   type StatusOnline,
-  type Taking,
 } from '@nakama/contract'
 import { createLog, createMetrics, type RunningService } from '@nakama/service'
 import { Aedes } from 'aedes'
@@ -234,8 +233,6 @@ export const start = async (options: TestCoordinatorOptions): Promise<TestCoordi
   }
 }
 
-/** Until it holds, for at most 5 s. */
+/** Until it holds, for at most 10 s. */
 export const eventually = <T>(check: () => T | Promise<T>): Promise<T> =>
-  vi.waitFor(check, { timeout: 5_000, interval: 20 })
-
-export const TAKING: Taking = { value: true, until: null, rev: 0 }
+  vi.waitFor(check, { timeout: 10_000, interval: 20 })

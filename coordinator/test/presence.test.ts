@@ -188,6 +188,21 @@ describe('while we are cut off', () => {
     expect(state()).toBe('OFFLINE')
   })
 
+  it('what lay in the broker for too long changes nothing of the last view', () => {
+    for (const clock of [{ synchronised: true }, { synchronised: false }]) {
+      const { say, feed, pass, state, now, ignored } = scene()
+      say('RUNNING', { clock })
+      feed(false)
+      pass(200_000)
+      feed(true)
+      say('IDLE', { at: now() - 95_000, clock }, true)
+      expect(state()).toBe('RUNNING')
+      expect(ignored).toEqual(['stale-retained'])
+      pass(90_000)
+      expect(state()).toBe('OFFLINE')
+    }
+  })
+
   it('a connection that comes and goes keeps nobody alive beyond 180 s of listening', () => {
     const { say, feed, pass, state } = scene()
     say('IDLE')
