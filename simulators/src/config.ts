@@ -61,6 +61,8 @@ export const SimulatorsConfig = Type.Object(
     truthDir: Type.String({ minLength: 1 }),
     /** Folder for `<shop>-<machine>.ndjson`: every tick that was given to a reader. Without it there is no such log. */
     servedDir: Type.Optional(Type.String({ minLength: 1 })),
+    /** Folder for the key of the OPC UA servers, made when it is not there (default `.pki` in `truthDir`). */
+    pkiDir: Type.Optional(Type.String({ minLength: 1 })),
     /** Per machine and log (default 64 MiB); the older half goes when it is reached. */
     logMaxBytes: Type.Optional(Type.Integer({ minimum: 4_096, maximum: 1024 ** 3 })),
     /** Where the machines listen (default 127.0.0.1). */

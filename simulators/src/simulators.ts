@@ -35,7 +35,10 @@ export const startSimulators = async (context: ServiceContext<SimulatorsConfig>)
     onServed: ({ shop, machine }) => ticks.inc({ shop, machine }),
   })
   const { machines } = floor
-  const servers = await openServers(config, machines, join(truthDir, '.pki'), log)
+  const pkiDir = config.pkiDir === undefined ? join(truthDir, '.pki') : fromConfigDir(configFile, config.pkiDir)
+  const servers = await openServers(config, machines, pkiDir, log)
+  // Whoever is told that it runs may look into its logs.
+  await floor.flush()
   const connections = (): number => servers.reduce((sum, server) => sum + server.connections, 0)
   const reachable = (): number => machines.filter(machine => machine.view().reachable).length
   metrics.gauge('connections', 'Open connections to machines', connections)
