@@ -7,7 +7,8 @@ export const TIME_MIN = Date.UTC(2020, 0, 1)
 /** A clock may be ahead of ours by this much, not more. */
 export const FUTURE_MAX_MS = 24 * HOUR_MS
 const TIME_MAX = 8_640_000_000_000_000
-export const SAMPLE_ROWS_MAX = 100_000
+/** Twice what one record of the contract may hold. */
+const SAMPLE_VALUES_MAX = 2 * LIMITS.samplesMaxRows * LIMITS.samplesMaxSignals
 const NAME_MAX_CHARS = 200
 
 /**
@@ -121,7 +122,6 @@ const badMinutes = (write: Extract<StoreWrite, { type: 'rollup' }>): string | un
 const badSamples = (write: Extract<StoreWrite, { type: 'samples' }>, now: number): string | undefined => {
   const { at, signals } = write
   if (!Array.isArray(at)) return says('at', 'a list of times', at)
-  if (at.length > SAMPLE_ROWS_MAX) return says('at', `at most ${SAMPLE_ROWS_MAX} rows`, at.length)
   for (let row = 0; row < at.length; row++) {
     const bad = badTime(`at.${row}`, at[row], now)
     if (bad !== undefined) return bad
@@ -131,6 +131,9 @@ const badSamples = (write: Extract<StoreWrite, { type: 'samples' }>, now: number
   const names = Object.keys(signals)
   if (names.length > LIMITS.samplesMaxSignals) {
     return says('signals', `at most ${LIMITS.samplesMaxSignals} signals`, names.length)
+  }
+  if (at.length * (names.length + 1) > SAMPLE_VALUES_MAX) {
+    return says('at', `at most ${SAMPLE_VALUES_MAX} times and values`, at.length * (names.length + 1))
   }
   for (const name of names) {
     const column = signals[name] as unknown

@@ -6,14 +6,14 @@ import { HOUR_MS } from './schema.ts'
 export interface Regrouper {
   /** Bytes appended and not yet regrouped. */
   recentBytes(): number
-  /** Moves the oldest appended samples to one part per machine and hour. */
-  fold(): void
+  /**
+   * Moves the oldest appended samples, about `maxBytes` of them, to one part per machine and hour. One transaction: writes
+   * wait behind it.
+   */
+  fold(maxBytes: number): void
   /** Makes one compressed pack of the parts of one machine's hour that is over. False when none is left. */
   compactOne(now: number): boolean
 }
-
-/** At most this much in one transaction: it holds up the writes behind it for as long. */
-const FOLD_MAX_BYTES = 4 * 1024 * 1024
 
 /** An hour is compacted this long after its end: most of what comes late comes soon. */
 const LATE_MS = 10 * 60_000
@@ -35,7 +35,7 @@ export const openRegrouper = (db: Database): Regrouper => {
 
   return {
     recentBytes: () => selectBytes.get<[number]>()?.[0] ?? 0,
-    fold() {
+    fold(maxBytes) {
       db.transaction(() => {
         const tables = new Map<string, { hour: number; machine: number; parts: Table[] }>()
         let bytes = 0
@@ -49,7 +49,7 @@ export const openRegrouper = (db: Database): Regrouper => {
           })
           upTo = seq
           bytes += bundle.length
-          if (bytes >= FOLD_MAX_BYTES) break
+          if (bytes >= maxBytes) break
         }
         for (const { hour, machine, parts } of tables.values()) {
           insert.run(hour, machine, 1, encodePack(mergeTables(parts), hour, false))

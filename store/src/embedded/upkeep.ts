@@ -27,7 +27,9 @@ export interface Upkeep {
 /** Work of one call beyond its first step: writes wait behind it. */
 const BUDGET_MS = 25
 const FOLD_AFTER_MS = 10_000
-const FOLD_AFTER_BYTES = 2 * 1024 * 1024
+/** At most, and at most this share of the file: folding needs the room twice for a moment. */
+const FOLD_MAX_BYTES = 4 * 1024 * 1024
+const FOLD_MAX_SHARE = 1 / 20
 const RETENTION_EVERY_MS = HOUR_MS
 const VACUUM_PAGES = 256
 /** Room kept free in the file, so that a transaction rarely meets the bound. */
@@ -37,6 +39,7 @@ export const openUpkeep = (db: Database, limits: UpkeepLimits): Upkeep => {
   const regrouper = openRegrouper(db)
   const retention = openRetention(db)
   const oldestAt = openOldest(db)
+  const foldMaxBytes = Math.min(FOLD_MAX_BYTES, limits.fileMaxBytes * FOLD_MAX_SHARE)
   let foldedAt: number | undefined
   let retainedAt = Number.NEGATIVE_INFINITY
   let retaining: { cutoff: number; rows: number } | undefined
@@ -44,8 +47,8 @@ export const openUpkeep = (db: Database, limits: UpkeepLimits): Upkeep => {
   const regroup = (now: number): void => {
     foldedAt ??= now
     const bytes = regrouper.recentBytes()
-    if (bytes >= FOLD_AFTER_BYTES || now - foldedAt >= FOLD_AFTER_MS || now < foldedAt) {
-      if (bytes > 0) regrouper.fold()
+    if (bytes >= foldMaxBytes / 2 || now - foldedAt >= FOLD_AFTER_MS || now < foldedAt) {
+      if (bytes > 0) regrouper.fold(foldMaxBytes)
       foldedAt = now
     }
     withinBudget(() => regrouper.compactOne(now))
@@ -81,7 +84,7 @@ export const openUpkeep = (db: Database, limits: UpkeepLimits): Upkeep => {
       const oldest = oldestAt()
       if (oldest === null) {
         if (regrouper.recentBytes() > 0) {
-          regrouper.fold()
+          regrouper.fold(foldMaxBytes)
           return true
         }
         const minutes = retention.dropMinutes()
@@ -107,8 +110,9 @@ export const openUpkeep = (db: Database, limits: UpkeepLimits): Upkeep => {
   return {
     makeRoom,
     run(now) {
+      // Room first: in a full file nothing else would work.
+      const notices = [...makeRoom(false), ...retain(now)]
       regroup(now)
-      const notices = [...retain(now), ...makeRoom(false)]
       trim()
       return notices
     },
