@@ -7,15 +7,15 @@ import { useLive, useNow } from './live.ts'
 import { Machines } from './machines.ts'
 import { areasOf, countKinds, groupsOf, isFiltered, keyOf, toggled } from './model.ts'
 import { Panel } from './panel.ts'
-import { type Reception, receptionOf } from './picture.ts'
+import { notStoredSince, type Reception, receptionOf } from './picture.ts'
 import { isWall, useFilter, useLang } from './settings.ts'
 import { Summary } from './summary.ts'
-import { duration, sinceTime } from './time.ts'
+import { ago, sinceTime } from './time.ts'
 import type { View } from './view.ts'
 import { useWall } from './wall.ts'
 import { type Lang, WORDS } from './words.ts'
 
-const TILES_TICK_MS = 5_000
+const TILES_TICK_MS = 10_000
 /** From here on smaller tiles: who has so many is searching, not glancing. */
 const DENSE_MIN_MACHINES = 60
 
@@ -37,6 +37,7 @@ export const App = (): View => {
   const shownMachine = machines.find(machine => keyOf(machine) === opened)
   const free = counts.reduce((sum, count) => sum + count.free, 0)
   const reception = receptionOf(picture)
+  const notStored = notStoredSince(picture)
   const words = WORDS[lang]
 
   useEffect(() => {
@@ -55,9 +56,17 @@ export const App = (): View => {
         />
       </div>
       ${reception.is === 'lost' && html`<${LostBanner} lang=${lang} lost=${reception} now=${now} />`}
-      <${Filters} lang=${lang} filter=${filter} areas=${areas} wall=${wall} onFilter=${setFilter} />
+      ${notStored !== undefined && html`<${StoringNote} lang=${lang} since=${notStored} now=${now} />`}
+      <${Filters}
+        lang=${lang}
+        filter=${filter}
+        areas=${areas}
+        matching=${groups.reduce((sum, group) => sum + group.machines.length, 0)}
+        wall=${wall}
+        onFilter=${setFilter}
+      />
       <main class="machines" ref=${box} data-dense=${wall === undefined && machines.length >= DENSE_MIN_MACHINES}>
-        <${Machines} lang=${lang} groups=${wall?.groups ?? groups} rows=${wall?.rows} now=${now} onOpen=${open} />
+        <${Machines} lang=${lang} groups=${wall?.groups ?? groups} grid=${wall} now=${now} onOpen=${open} />
         ${
           picture.machines !== undefined &&
           groups.length === 0 &&
@@ -91,7 +100,14 @@ const LostBanner = ({ lang, lost: { by, since }, now }: LostBannerProps): View =
   const say = by === 'stream' ? words.lostStream : words.lostFeed
   return html`
     <p class="lost" role="alert" data-lost=${by}>
-      <b>${words.lost}</b> <span>${say(sinceTime(since, now), duration(now - since, lang))}</span>
+      <b>${words.lost}</b> <span>${say(sinceTime(since, now), ago(now - since, lang))}</span>
     </p>
   `
 }
+
+/** Of no concern to who looks for a machine now; so it says that the present is right, and is quiet. */
+const StoringNote = ({ lang, since, now }: { lang: Lang; since: number; now: number }): View => html`
+  <p class="not-stored" role="status" data-storing="stopped">
+    <b>${WORDS[lang].storing}</b> <span>${WORDS[lang].notStored(sinceTime(since, now))}</span>
+  </p>
+`

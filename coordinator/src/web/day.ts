@@ -2,7 +2,7 @@ import type { StateCode } from '@nakama/contract'
 import { html } from 'htm/preact'
 import type { TimelineAnswer } from '../api/schemas.ts'
 import { StateIcon } from './icons.ts'
-import { joinStretches, type Stretch, sumByState } from './stretches.ts'
+import { joinStretches, sumByState } from './stretches.ts'
 import { clockTime, duration, hourMarks, sinceTime } from './time.ts'
 import type { View } from './view.ts'
 import { hourName, type Lang, stateName, WORDS } from './words.ts'
@@ -60,28 +60,28 @@ export const Day = ({ lang, day }: { lang: Lang; day: TimelineAnswer }): View =>
         ${words.observed} <b>${day.observed === null ? '–' : `${Math.round(day.observed * 100)}%`}</b>
       </li>
     </ul>
-    <h3>${words.recent}</h3>
-    <${Recent} lang=${lang} stretches=${stretches} now=${to} />
   `
 }
 
-const Recent = ({ lang, stretches, now }: { lang: Lang; stretches: readonly Stretch[]; now: number }): View => html`
-  <ol class="recent" role="list">
-    ${stretches
-      .slice(-RECENT_MAX)
-      .toReversed()
-      .map(
+/** The latest changes, newest first: what a reader hears who cannot see the bar. */
+export const Recent = ({ lang, day }: { lang: Lang; day: TimelineAnswer }): View => {
+  const now = Date.parse(day.to)
+  const latest = joinStretches(day.intervals).slice(-RECENT_MAX).toReversed()
+  return html`
+    <ol class="recent" role="list">
+      ${latest.map(
         ({ from, to, state }, i) => html`
           <li key=${from} data-state=${state}>
             <span class="recent-time">${sinceTime(from, now)}–${i === 0 ? WORDS[lang].nowWord : clockTime(to)}</span>
             <span class="lamp"><${StateIcon} state=${state} free=${false} /></span>
             <b>${shortName(state, lang)}</b>
-            <span class="recent-length">${duration(to - from, lang)}</span>
+            <span>${duration(to - from, lang)}</span>
           </li>
         `,
       )}
-  </ol>
-`
+    </ol>
+  `
+}
 
 /** Of the past nobody can say that it was free: whether the shop took work then is not in the timeline. */
 const shortName = (state: StateCode, lang: Lang): string =>

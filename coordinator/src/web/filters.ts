@@ -10,12 +10,14 @@ export interface FiltersProps {
   readonly lang: Lang
   readonly filter: Filter
   readonly areas: readonly Area[]
+  /** Machines that fit. */
+  readonly matching: number
   readonly wall: WallPage | undefined
   readonly onFilter: (filter: Filter) => void
 }
 
 /** Areas and states; kinds are chosen at their figures above. On a wall screen only what is left out, for nobody can press there. */
-export const Filters = ({ lang, filter, areas, wall, onFilter }: FiltersProps): View => {
+export const Filters = ({ lang, filter, areas, matching, wall, onFilter }: FiltersProps): View => {
   const words = WORDS[lang]
   if (wall !== undefined) return html`<${WallNote} lang=${lang} filter=${filter} areas=${areas} wall=${wall} />`
   return html`
@@ -57,7 +59,14 @@ export const Filters = ({ lang, filter, areas, wall, onFilter }: FiltersProps): 
       </div>
       ${
         isFiltered(filter) &&
-        html`<button type="button" class="clear" onClick=${() => onFilter(NO_FILTER)}>${words.clearFilters}</button>`
+        html`
+          <p class="matching">
+            <b role="status">${words.matching(matching)}</b>
+            <button type="button" class="clear" aria-label=${words.clearFilters} onClick=${() => onFilter(NO_FILTER)}>
+              ${words.clear}
+            </button>
+          </p>
+        `
       }
     </nav>
   `
@@ -70,7 +79,7 @@ interface WallNoteProps {
   readonly wall: WallPage
 }
 
-const WallNote = ({ lang, filter, areas, wall: { page, pages } }: WallNoteProps): View => {
+const WallNote = ({ lang, filter, areas, wall: { page, pages, freeOnly } }: WallNoteProps): View => {
   if (!isFiltered(filter) && pages === 1) return null
   const chosen = [
     ...filter.kinds.map(kind => kindName(kind as MachineKind, lang)),
@@ -80,6 +89,7 @@ const WallNote = ({ lang, filter, areas, wall: { page, pages } }: WallNoteProps)
   return html`
     <p class="wall-note">
       ${chosen.map(name => html`<span key=${name}>${name}</span>`)}
+      ${freeOnly && html`<span>${WORDS[lang].freeOnly}</span>`}
       ${pages > 1 && html`<b>${page + 1} / ${pages}</b>`}
     </p>
   `

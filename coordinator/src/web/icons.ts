@@ -4,7 +4,7 @@ import type { View } from './view.ts'
 
 /** One shape per state, so that nobody has to tell colours apart. Drawn on 24 × 24, in the colour of the text around. */
 export const StateIcon = ({ state, free }: { state: StateCode; free: boolean }): View => html`
-  <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">${free ? FREE : SHAPES[state]}</svg>
+  <svg class="icon" data-sign=${free ? 'FREE' : state} viewBox="0 0 24 24" aria-hidden="true">${free ? FREE : SHAPES[state]}</svg>
 `
 
 /** Ring in ring: ◎, the mark for "very good". */

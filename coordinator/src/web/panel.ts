@@ -1,7 +1,7 @@
 import { html } from 'htm/preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { MachineView, TimelineAnswer } from '../api/schemas.ts'
-import { Day } from './day.ts'
+import { Day, Recent } from './day.ts'
 import { PhoneIcon, StateIcon } from './icons.ts'
 import { keyOf } from './model.ts'
 import { TakingForm } from './taking-form.ts'
@@ -52,6 +52,7 @@ export const Panel = ({ lang, machine, now, onClose }: PanelProps): View => {
           <span class="lamp"><${StateIcon} state=${machine.state} free=${machine.free} /></span>
           <b>${stateLabel(machine, lang)}</b>
           <${TakingBadge} machine=${machine} lang=${lang} />
+          ${machine.takingRequest?.status === 'waiting' && html`<span class="waiting">${words.waiting}</span>`}
           <span class="panel-since">${sinceText(machine, now, lang)}</span>
         </p>
         ${
@@ -70,6 +71,16 @@ export const Panel = ({ lang, machine, now, onClose }: PanelProps): View => {
           }
         </section>
         <${TakingForm} key=${machine.shop} lang=${lang} machine=${machine} now=${now} />
+        ${
+          day !== undefined &&
+          day !== 'failed' &&
+          html`
+            <section>
+              <h3>${words.recent}</h3>
+              <${Recent} lang=${lang} day=${day} />
+            </section>
+          `
+        }
       </div>
     </dialog>
   `

@@ -9,9 +9,12 @@ export interface Picture {
   /** The server's time of the last message. */
   readonly heardAt: number | undefined
   readonly streamLost: boolean
-  /** The server's clock minus this browser's: a wall screen's own clock may be anything. */
+  /** The server's clock minus this browser's: a wall screen's own clock may be anything. Steady, for every tile depends on it. */
   readonly offsetMs: number
 }
+
+/** Messages take longer and shorter; below this it is the way, not the clock. */
+const OFFSET_SLACK_MS = 2_000
 
 export const NOTHING_YET: Picture = {
   machines: undefined,
@@ -30,7 +33,9 @@ export type PictureInput =
 export const stepPicture = (before: Picture, input: PictureInput, localNow: number): Picture => {
   if (input.event === 'lost') return before.streamLost ? before : { ...before, streamLost: true }
   const heardAt = Date.parse(input.data.now)
-  const picture = { ...before, heardAt, offsetMs: heardAt - localNow, streamLost: false }
+  const offsetMs = heardAt - localNow
+  const steady = Math.abs(offsetMs - before.offsetMs) < OFFSET_SLACK_MS
+  const picture = { ...before, heardAt, offsetMs: steady ? before.offsetMs : offsetMs, streamLost: false }
   switch (input.event) {
     case 'snapshot':
       return { ...picture, machines: input.data.machines, feed: input.data.feed }
@@ -53,4 +58,11 @@ export const receptionOf = ({ machines, feed, heardAt, streamLost }: Picture): R
   if (feed?.connected === false) return { is: 'lost', by: 'feed', since: Date.parse(feed.since) }
   if (streamLost && heardAt !== undefined) return { is: 'lost', by: 'stream', since: heardAt }
   return { is: machines === undefined ? 'connecting' : 'live' }
+}
+
+/** Since when what the shops say is not being stored; undefined while it is, or while nothing is known of now anyway. */
+export const notStoredSince = (picture: Picture): number | undefined => {
+  const { feed } = picture
+  if (feed === undefined || feed.ingest.connected || receptionOf(picture).is !== 'live') return undefined
+  return Date.parse(feed.ingest.since)
 }

@@ -10,13 +10,16 @@ export interface SummaryProps {
   readonly onKind: (kind: string) => void
 }
 
+/** Up to here they stand in one line of large figures. */
+const FEW_KINDS = 10
+
 /** The answer first: how many machines are free, in all and of each kind. A kind's figure is also its filter. */
 export const Summary = ({ lang, counts, chosen, onKind }: SummaryProps): View => {
   const words = WORDS[lang]
   const free = counts.reduce((sum, count) => sum + count.free, 0)
   const total = counts.reduce((sum, count) => sum + count.total, 0)
   return html`
-    <section class="summary" aria-label=${words.freeNow}>
+    <section class="summary" data-many=${counts.length > FEW_KINDS} aria-label=${words.freeNow}>
       <p class="hero" data-summary data-free=${free} data-total=${total} data-none=${free === 0}>
         <span class="hero-label">${words.freeNow}</span>
         <span class="hero-figure"><b>${free}</b>${words.machineUnit} <small>${words.ofMachines(total)}</small></span>

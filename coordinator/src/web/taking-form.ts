@@ -44,10 +44,10 @@ export const TakingForm = ({ lang, machine, now }: TakingFormProps): View => {
 
   return html`
     <form class="taking-form" data-taking-status=${status} onSubmit=${send}>
-      <h3>${words.shopTaking}</h3>
-      <p class="taking-now">
-        ${words.takingNow(inForce, takingUntil === null ? undefined : sinceTime(Date.parse(takingUntil), now))}
-      </p>
+      <div class="taking-head">
+        <h3>${words.shopTaking}</h3>
+        <p>${words.takingNow(inForce, takingUntil === null ? undefined : sinceTime(Date.parse(takingUntil), now))}</p>
+      </div>
       <fieldset>
         <legend class="unseen">${words.shopTaking}</legend>
         ${choice(true, words.taking)} ${choice(false, words.resting)}

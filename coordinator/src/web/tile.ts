@@ -3,7 +3,7 @@ import { useMemo, useRef } from 'preact/hooks'
 import type { MachineView } from '../api/schemas.ts'
 import { PhoneIcon, StateIcon } from './icons.ts'
 import { keyOf } from './model.ts'
-import { duration, sinceTime } from './time.ts'
+import { ago, duration, sinceTime } from './time.ts'
 import type { View } from './view.ts'
 import { type Lang, named, stateName, WORDS } from './words.ts'
 
@@ -27,8 +27,8 @@ export const sinceText = ({ since, state }: MachineView, now: number, lang: Lang
   const words = WORDS[lang]
   if (since === null) return words.neverHeard
   const at = Date.parse(since)
-  const say = state === 'OFFLINE' ? words.lastHeard : words.since
-  return say(sinceTime(at, now), duration(now - at, lang))
+  const time = sinceTime(at, now)
+  return state === 'OFFLINE' ? words.lastHeard(time, ago(now - at, lang)) : words.since(time, duration(now - at, lang))
 }
 
 /** The state in words. Of an idle machine that nobody may have, not that it is free. */
@@ -36,14 +36,9 @@ export const stateLabel = ({ state, free }: MachineView, lang: Lang): string =>
   state === 'IDLE' && !free ? WORDS[lang].idleResting : stateName(state, lang)
 
 /** Only what is out of the ordinary: that a shop takes work is what everybody expects. */
-export const TakingBadge = ({ machine, lang }: { machine: MachineView; lang: Lang }): View => {
-  const words = WORDS[lang]
-  const { taking, takingRequest } = machine
-  return html`
-    ${taking === false && html`<span class="taking">${words.resting}</span>`}
-    ${taking === null && html`<span class="taking">${words.takingUnknown}</span>`}
-    ${takingRequest?.status === 'waiting' && html`<span class="waiting">${words.waiting}</span>`}
-  `
+export const TakingBadge = ({ machine: { taking }, lang }: { machine: MachineView; lang: Lang }): View => {
+  if (taking === true) return null
+  return html`<span class="taking">${taking === null ? WORDS[lang].takingUnknown : WORDS[lang].resting}</span>`
 }
 
 export const telephone = (phone: string): string => `tel:${phone.replace(/[^0-9+]/g, '')}`
@@ -80,10 +75,12 @@ const draw = (
         >
           ${shop}
         </button>
-        <span class="tile-area">${named(machine.area, machine.areaEn, lang)}</span>
+        ${machine.takingRequest?.status === 'waiting' && html`<small class="waiting">${WORDS[lang].waitingShort}</small>`}
       </h3>
-      <p class="tile-machine">${name}</p>
-      <p class="tile-since">${since}</p>
+      <div class="tile-foot">
+        <p class="tile-machine"><span>${name}</span> <small>${named(machine.area, machine.areaEn, lang)}</small></p>
+        <p class="tile-since"><span>${since}</span></p>
+      </div>
       ${
         machine.free &&
         machine.phone !== null &&

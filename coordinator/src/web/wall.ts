@@ -7,7 +7,10 @@ export interface WallPage {
   /** From 0. */
   readonly page: number
   readonly pages: number
+  readonly columns: number
   readonly rows: number
+  /** There are so many machines that only the free ones are shown. */
+  readonly freeOnly: boolean
 }
 
 export interface WallSize {
@@ -16,36 +19,31 @@ export interface WallSize {
 }
 
 const PAGE_MS = 12_000
-/** Below this a tile can no longer be read from three metres; in root ems, which grow with the screen. */
-const CELL_MIN_EM = { width: 15, height: 9.4 }
+/** Nobody waits longer than this many pages for a machine to come round. */
+const PAGES_MAX = 6
+/** Below this a tile cannot hold what it says, in letters that are read from three metres. Root ems, which grow with the screen. */
+const CELL_MIN_EM = { width: 14.6, height: 10.3 }
+const GAP_EM = { width: 0.75, height: 0.5 }
 
-/** The part of the groups that page `turn` shows, turns counting on for ever. Tiles keep their order; a group may go on overleaf. */
+/**
+ * The part of the groups that page `turn` shows, turns counting on for ever. Tiles keep their order; a group may go on
+ * overleaf. When all would be too many pages, only the free machines go round: they are what people look up for.
+ */
 export const wallPage = (groups: readonly Group[], { columns, rows }: WallSize, turn: number): WallPage => {
   const perPage = Math.max(1, columns * rows)
-  const total = groups.reduce((sum, { machines }) => sum + machines.length, 0)
+  const freeOnly = count(groups) > perPage * PAGES_MAX
+  const shown = freeOnly ? freeOf(groups) : groups
+  const total = count(shown)
   const pages = Math.max(1, Math.ceil(total / perPage))
   const page = turn % pages
-  let skip = page * perPage
-  let left = perPage
-  const shown: Group[] = []
-  for (const { kind, machines } of groups) {
-    const part = machines.slice(skip, skip + left)
-    skip = Math.max(0, skip - machines.length)
-    left -= part.length
-    if (part.length > 0) shown.push({ kind, machines: part })
-  }
-  return {
-    groups: shown,
-    page,
-    pages,
-    rows: Math.max(1, Math.min(rows, Math.ceil(Math.min(total, perPage) / columns))),
-  }
+  const rowsUsed = Math.min(rows, Math.ceil(total / columns))
+  return { groups: slice(shown, page * perPage, perPage), page, pages, columns, rows: Math.max(1, rowsUsed), freeOnly }
 }
 
 /** How many tiles fit into a box of so many pixels. */
 export const fitTiles = (widthPx: number, heightPx: number, emPx: number): WallSize => ({
-  columns: Math.max(1, Math.floor(widthPx / (CELL_MIN_EM.width * emPx))),
-  rows: Math.max(1, Math.floor(heightPx / (CELL_MIN_EM.height * emPx))),
+  columns: howMany(widthPx / emPx, CELL_MIN_EM.width, GAP_EM.width),
+  rows: howMany(heightPx / emPx, CELL_MIN_EM.height, GAP_EM.height),
 })
 
 /** The page to show now; the size follows the window. Undefined on a screen that is not a wall. */
@@ -59,9 +57,10 @@ export const useWall = (
   useEffect(() => {
     const element = box.current
     if (!isWall || element === null) return
-    const observer = new ResizeObserver(() => {
+    const observer = new ResizeObserver(([entry]) => {
+      if (entry === undefined) return
       const em = Number.parseFloat(getComputedStyle(document.documentElement).fontSize)
-      setSize(fitTiles(element.clientWidth, element.clientHeight, em))
+      setSize(fitTiles(entry.contentRect.width, entry.contentRect.height, em))
     })
     observer.observe(element)
     const timer = setInterval(() => setTurn(before => before + 1), PAGE_MS)
@@ -71,4 +70,23 @@ export const useWall = (
     }
   }, [isWall])
   return isWall ? wallPage(groups, size, turn) : undefined
+}
+
+const howMany = (boxEm: number, cellEm: number, gapEm: number): number =>
+  Math.max(1, Math.floor((boxEm + gapEm) / (cellEm + gapEm)))
+
+const count = (groups: readonly Group[]): number => groups.reduce((sum, { machines }) => sum + machines.length, 0)
+
+const freeOf = (groups: readonly Group[]): Group[] =>
+  groups.map(({ kind, machines }) => ({ kind, machines: machines.filter(({ free }) => free) }))
+
+const slice = (groups: readonly Group[], from: number, length: number): Group[] => {
+  let skip = from
+  let left = length
+  return groups.flatMap(({ kind, machines }) => {
+    const part = machines.slice(skip, skip + left)
+    skip = Math.max(0, skip - machines.length)
+    left -= part.length
+    return part.length === 0 ? [] : [{ kind, machines: part }]
+  })
 }

@@ -12,6 +12,7 @@ export interface Words {
   readonly otherLang: string
   readonly freeNow: string
   readonly freeShort: string
+  readonly freeOnly: string
   readonly machineUnit: string
   readonly ofMachines: (total: number) => string
   readonly freeOfKind: (kind: string, free: number, total: number) => string
@@ -19,22 +20,27 @@ export interface Words {
   readonly kinds: string
   readonly areas: string
   readonly states: string
+  readonly matching: (count: number) => string
   readonly clearFilters: string
+  readonly clear: string
   readonly nothingFits: string
   readonly noMachines: string
   readonly connecting: string
   readonly receiving: string
   readonly lost: string
-  readonly lostStream: (time: string, length: string) => string
-  readonly lostFeed: (time: string, length: string) => string
+  readonly lostStream: (time: string, ago: string) => string
+  readonly lostFeed: (time: string, ago: string) => string
+  readonly storing: string
+  readonly notStored: (time: string) => string
   readonly since: (time: string, length: string) => string
-  readonly lastHeard: (time: string, length: string) => string
+  readonly lastHeard: (time: string, ago: string) => string
   readonly neverHeard: string
   readonly taking: string
   readonly resting: string
   readonly takingUnknown: string
   readonly takingNow: (taking: string, until: string | undefined) => string
   readonly waiting: string
+  readonly waitingShort: string
   readonly waitingFor: (value: boolean) => string
   readonly refused: (why: string) => string
   readonly idleResting: string
@@ -68,6 +74,7 @@ export const WORDS: { readonly [lang in Lang]: Words } = {
     otherLang: 'English',
     freeNow: 'いま頼める機械',
     freeShort: 'いま頼める',
+    freeOnly: 'いま頼める機械のみ表示',
     machineUnit: '台',
     ofMachines: total => `全${total}台`,
     freeOfKind: (kind, free, total) => `${kind}：いま頼める機械 ${free}台、全${total}台`,
@@ -75,22 +82,27 @@ export const WORDS: { readonly [lang in Lang]: Words } = {
     kinds: '機種',
     areas: '地域',
     states: '状態',
+    matching: count => `該当${count}台`,
     clearFilters: '絞り込みを解除',
+    clear: '解除',
     nothingFits: '条件に合う機械はありません。',
     noMachines: '登録された機械はまだありません。',
     connecting: '接続中',
     receiving: '受信中',
     lost: '受信停止',
-    lostStream: (time, length) => `この画面に情報が届いていません。表示は${time}（${length}前）のものです。`,
-    lostFeed: (time, length) => `各店の情報を受信できていません。表示は${time}（${length}前）のものです。`,
+    lostStream: (time, ago) => `この画面に情報が届いていません。表示は${time}（${ago}）のものです。`,
+    lostFeed: (time, ago) => `各店の情報を受信できていません。表示は${time}（${ago}）のものです。`,
+    storing: '記録停止',
+    notStored: time => `${time}から履歴を保存できていません。現在の状態は正しく、記録は各店の端末に残っています。`,
     since: (time, length) => `${time}から ${length}`,
-    lastHeard: (time, length) => `最終受信 ${time}（${length}前）`,
+    lastHeard: (time, ago) => `最終受信 ${time}（${ago}）`,
     neverHeard: 'まだ一度も受信していません',
     taking: '受ける',
     resting: '休む',
     takingUnknown: '受付未確認',
     takingNow: (taking, until) => `現在：${taking}${until === undefined ? '' : `（${until}まで）`}`,
     waiting: '店の応答待ち',
+    waitingShort: '応答待ち',
     waitingFor: value => `「${value ? '受ける' : '休む'}」を送りました。店の応答待ち`,
     refused: why => `店側で反映できませんでした：${why}`,
     idleResting: '待機',
@@ -122,6 +134,7 @@ export const WORDS: { readonly [lang in Lang]: Words } = {
     otherLang: '日本語',
     freeNow: 'Free to take work',
     freeShort: 'Free to take work',
+    freeOnly: 'Free machines only',
     machineUnit: '',
     ofMachines: total => `of ${total}`,
     freeOfKind: (kind, free, total) => `${kind}: ${free} free to take work, of ${total}`,
@@ -129,23 +142,28 @@ export const WORDS: { readonly [lang in Lang]: Words } = {
     kinds: 'Kind',
     areas: 'Area',
     states: 'State',
+    matching: count => `${count} shown`,
     clearFilters: 'Clear filters',
+    clear: 'Clear',
     nothingFits: 'No machine matches these filters.',
     noMachines: 'No machines are registered yet.',
     connecting: 'Connecting',
     receiving: 'Live',
     lost: 'No reception',
-    lostStream: (time, length) => `Nothing reaches this screen. It shows how things were at ${time}, ${length} ago.`,
-    lostFeed: (time, length) =>
-      `Nothing is received from the shops. This is how things were at ${time}, ${length} ago.`,
+    lostStream: (time, ago) => `Nothing reaches this screen. It shows how things were at ${time}, ${ago}.`,
+    lostFeed: (time, ago) => `Nothing is received from the shops. This is how things were at ${time}, ${ago}.`,
+    storing: 'Not recording',
+    notStored: time =>
+      `The history is not being stored since ${time}. The present states are right, and the shops keep their records.`,
     since: (time, length) => `since ${time} · ${length}`,
-    lastHeard: (time, length) => `last heard ${time} · ${length} ago`,
+    lastHeard: (time, ago) => `heard ${time} · ${ago}`,
     neverHeard: 'Never heard so far',
     taking: 'Takes work',
     resting: 'Not taking',
     takingUnknown: 'Not known',
     takingNow: (taking, until) => `Now: ${taking}${until === undefined ? '' : `, until ${until}`}`,
-    waiting: 'Waiting for shop',
+    waiting: 'Waiting for the shop',
+    waitingShort: 'Waiting',
     waitingFor: value => `Sent “${value ? 'takes work' : 'not taking'}”. Waiting for the shop`,
     refused: why => `The shop could not apply it: ${why}`,
     idleResting: 'Idle',
