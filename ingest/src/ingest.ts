@@ -46,7 +46,7 @@ export const startIngest = async (context: ServiceContext<IngestConfig>): Promis
   })
   const pipeline = await startPipeline({
     ...{ store, letters, limits, now, random, log, metrics: context.metrics },
-    isActive: () => presence.active,
+    activeSince: () => presence.activeSince,
     publishAck: (to, ack) =>
       void link.publish({ topic: agentTopic(to, 'ack'), payload: JSON.stringify(ack), qos: 0, retain: false }),
   })
@@ -69,15 +69,14 @@ export const startIngest = async (context: ServiceContext<IngestConfig>): Promis
     },
   })
 
-  const ticker = setInterval(() => {
-    const { activeSince } = presence
-    // After it was cut off itself, everybody has the time to be heard again.
-    if (activeSince !== undefined && now() - activeSince >= INTERVALS.statusStaleMs) pipeline.tick()
-  }, TICK_MS)
+  const ticker = setInterval(pipeline.tick, TICK_MS)
   const health = await startHealthServer(
     config.http,
     () =>
-      ingestHealth({ connected: link.connected, active: presence.active, store: store.id, ...pipeline.facts() }, now()),
+      ingestHealth(
+        { connected: link.connected, active: presence.activeSince !== undefined, store: store.id, ...pipeline.facts() },
+        now(),
+      ),
     context.metrics,
   )
 

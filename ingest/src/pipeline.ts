@@ -1,4 +1,4 @@
-import type { Ack, AgentId } from '@nakama/contract'
+import { type Ack, type AgentId, INTERVALS } from '@nakama/contract'
 import type { Log, Metrics } from '@nakama/service'
 import type { Store } from '@nakama/store'
 import { startCommitter } from './commit/committer.ts'
@@ -22,8 +22,8 @@ export interface PipelineOptions {
   readonly letters: DeadLetters
   readonly limits: PipelineLimits
   readonly publishAck: (to: AgentId, ack: Ack) => void
-  /** Whether this is the active ingest: another one only listens to who is there. */
-  readonly isActive: () => boolean
+  /** Since when this is the active ingest; undefined while it is not, and only listens to who is there. */
+  readonly activeSince: () => number | undefined
   readonly now: () => number
   readonly random: () => number
   readonly log: Log
@@ -36,7 +36,7 @@ export interface Pipeline {
   records(from: AgentId, payload: string): void
   /** A `status` message. */
   status(from: AgentId, payload: string, retained: boolean): void
-  /** Time passed in which everybody could have been heard. */
+  /** Time passed. */
   tick(): void
   facts(): PipelineFacts
   /** Bounded in time; what is not stored by then is not acknowledged. */
@@ -53,7 +53,8 @@ export interface PipelineFacts {
 }
 
 export const startPipeline = async (options: PipelineOptions): Promise<Pipeline> => {
-  const { store, letters, limits, isActive, now, random, log } = options
+  const { store, letters, limits, activeSince, now, random, log } = options
+  const isActive = (): boolean => activeSince() !== undefined
   const current = await store.currentStates()
   const storedBefore = current.flatMap(({ confirmed }) => (confirmed === undefined ? [] : [confirmed.to]))
   const machines = openMachines(current, limits.machines)
@@ -98,7 +99,11 @@ export const startPipeline = async (options: PipelineOptions): Promise<Pipeline>
       else metrics.shed.inc({ why: 'not-active' })
     },
     status: watch.status,
-    tick: watch.tick,
+    tick() {
+      const since = activeSince()
+      // After ingest was cut off itself, everybody has the time to be heard again.
+      if (since !== undefined && now() - since >= INTERVALS.statusStaleMs) watch.tick()
+    },
     facts: () => ({
       refusedSince: committer.refusedSince,
       newestAt: committer.newestAt ?? storedBefore.reduce<number | undefined>(newest, undefined),

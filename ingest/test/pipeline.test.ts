@@ -329,6 +329,24 @@ describe('the recent past', () => {
     expect(newest).toMatchObject({ code: 'OFFLINE', since: heardAt, provisional: true, confirmed: { code: 'RUNNING' } })
   })
 
+  it('is not called OFFLINE for 90 s after ingest itself was cut off', async () => {
+    const who = await bench.fresh()
+    const journal = openJournal()
+    journal.append(epochOf(1), [state(MORNING, 'RUNNING', MORNING)])
+    await deliver(who, journal)
+    bench.pipeline.status(who, statusOf({ m1: { code: 'RUNNING', since: MORNING } }, MORNING), false)
+    bench.activeSince = MORNING + HOUR
+    bench.now = bench.activeSince + 89_000
+    bench.pipeline.tick()
+    // What is acknowledged after the tick was written after whatever the tick said.
+    journal.append(epochOf(1), [state(MORNING, 'RUNNING', MORNING)])
+    await deliver(who, journal)
+    expect(await currentOf(who)).toMatchObject({ code: 'RUNNING', to: MORNING + 1 })
+    bench.now += 1_000
+    bench.pipeline.tick()
+    await vi.waitFor(async () => expect(await currentOf(who)).toMatchObject({ code: 'OFFLINE', since: MORNING + 1 }))
+  })
+
   it('goes on being OFFLINE after a restart, though the agent is never heard again', async () => {
     const who = await bench.fresh()
     const journal = openJournal()

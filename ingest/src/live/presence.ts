@@ -12,8 +12,7 @@ export interface PresenceOptions {
 
 /** Says that this ingest is there, once it is sure to be the only one. */
 export interface Presence {
-  readonly active: boolean
-  /** Undefined while it is not. */
+  /** Since when it is the active one; undefined while it is not. */
   readonly activeSince: number | undefined
   up(): void
   down(): void
@@ -55,9 +54,6 @@ export const createPresence = (options: PresenceOptions): Presence => {
   }
 
   return {
-    get active() {
-      return activity.activeSince !== undefined
-    },
     get activeSince() {
       return activity.activeSince
     },

@@ -21,7 +21,7 @@ export interface WatchOptions {
 /** Keeps the recent past close to the present while records are silent. */
 export interface Watch {
   status(from: AgentId, payload: string, retained: boolean): void
-  /** Once in a while; only while every agent could have been heard for long enough. */
+  /** Time passed in which every agent could have been heard. */
   tick(): void
   machinesOf(from: AgentId): readonly string[]
 }

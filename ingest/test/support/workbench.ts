@@ -18,6 +18,8 @@ export interface Workbench {
   readonly pipeline: Pipeline
   readonly acks: Ack[]
   now: number
+  /** Of ingest at its broker; long ago unless a test says otherwise. */
+  activeSince: number
   metrics(): Promise<string>
   /** Forgets everything but the store, as a kill does. */
   restart(limits?: Partial<PipelineLimits>): Promise<void>
@@ -41,7 +43,7 @@ export const openWorkbench = async (): Promise<Workbench> => {
       letters,
       limits: { ...DEFAULT_LIMITS, gatherMs: 0, ...limits },
       publishAck: (_to, ack) => acks.push(ack),
-      isActive: () => true,
+      activeSince: () => bench.activeSince,
       now: () => bench.now,
       random: () => 0.1,
       log: createLog('ingest', 'silent'),
@@ -59,6 +61,7 @@ export const openWorkbench = async (): Promise<Workbench> => {
       return pipeline
     },
     now: MORNING,
+    activeSince: 0,
     metrics: () => metrics.text(),
     async restart(limits) {
       await pipeline.stop()
@@ -68,6 +71,7 @@ export const openWorkbench = async (): Promise<Workbench> => {
     async fresh({ now = MORNING, limits } = {}) {
       await bench.restart(limits)
       bench.now = now
+      bench.activeSince = 0
       return { shop: `shop-${++shops}`, agent: 'pi', machine: 'm1' }
     },
     async close() {
