@@ -1,8 +1,9 @@
 import type { StateCode } from '@nakama/contract'
 import { DEMO_TIMES } from '@nakama/demo'
-import { readTruth } from '@nakama/simulators'
+import { readServed, readTruth } from '@nakama/simulators'
 import { describe, expect, it } from 'vitest'
 import { codesWithin, DEFAULT_WAITS, expectedStates, type Waits } from '../src/expected-states.ts'
+import { heardAgain } from '../src/heard-again.ts'
 import { machineNames, runPath, untilAllHeard } from '../src/running-path.ts'
 import { pacedUntil } from '../src/until.ts'
 
@@ -15,6 +16,8 @@ const WAITS: Waits = scaled({ ...DEFAULT_WAITS, ...DEMO_TIMES.timing })
 const LATE_MAX_MS = 2_000
 /** A machine is looked at once per poll, so a stretch may seem this much shorter or longer than it was. */
 const BLUR_MS = 2 * POLL_MS
+/** A machine that is back on the network is read again. */
+const RECOVERED_WITHIN_MS = 30_000
 const LOOK_EVERY_MS = 250
 const SEEDS = [1, 2, 3]
 
@@ -37,7 +40,11 @@ describe('what the API shows', () => {
     const wrong: string[] = []
     const seen = new Set<string>()
     for (const name of machineNames(running.path.fleet)) {
-      const truth = readTruth(running.log('truth', name))
+      const { truth, slowestMs } = heardAgain(
+        readTruth(running.log('truth', name)),
+        readServed(running.log('served', name)),
+      )
+      expect(slowestMs, `${name}: read again after an outage`).toBeLessThan(RECOVERED_WITHIN_MS)
       const range = { from: truth[0]?.at as number, to: end + 5_000, everyMs: 20 }
       const expectations = [-BLUR_MS, 0, BLUR_MS].map(blur => expectedStates(truth, blurred(WAITS, blur), range))
       for (const { at, states } of looks) {
