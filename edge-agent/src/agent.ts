@@ -93,9 +93,10 @@ export const startAgent = async (context: ServiceContext<AgentConfig>): Promise<
   const stop = async (): Promise<void> => {
     aborter.abort()
     clearInterval(ticker)
-    await Promise.race([Promise.all(running), new Promise(resolve => setTimeout(resolve, SOURCES_STOP_MAX_MS).unref())])
+    const pause = new Promise(resolve => setTimeout(resolve, SOURCES_STOP_MAX_MS).unref())
+    await Promise.all([Promise.race([Promise.all(running), pause]), uplink.stop()])
+    // The last words of the machines go with the next start: what matters now is that they are on the card.
     machines.stop()
-    await uplink.stop()
     await journal.close()
     await health.stop()
   }
