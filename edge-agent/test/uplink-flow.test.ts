@@ -99,10 +99,15 @@ describe('sending', () => {
     bench.ack('samples', E1, 5, { window: 10_000_000 })
     expect(inFlightBytes(bench.state())).toBeLessThanOrEqual(LIMITS.windowMaxBytes)
     expect(bench.taken('publish').flatMap(({ batches }) => batches)).toHaveLength(25)
+    bench.ack('samples', E1, 30)
+    bench.ack('samples', E1, 40)
     bench.feed({ type: 'down', byBroker: false })
-    bench.feed({ type: 'up' })
-    bench.presence()
+    for (let i = 0; i < 10; i++) bench.journal.add('samples', E1, 5_000)
+    up(bench)
+    expect(inFlightBytes(bench.state())).toBeGreaterThan(10_000)
     expect(inFlightBytes(bench.state())).toBeLessThanOrEqual(LIMITS.windowFirstBytes)
+    bench.feed({ type: 'down', byBroker: false })
+    expect(inFlightBytes(bench.state())).toBe(0)
   })
 
   it('lets a batch that is larger than the window go alone, whatever the window', () => {
@@ -244,6 +249,18 @@ describe('without an ack in time', () => {
     bench.presence()
     expect(seqsOf(bench.taken('publish'))).toEqual(['events 1 1'])
     expect(bench.nextLookIn()).toBeLessThan(11_000)
+  })
+
+  it('of what the journal has then given up, the other lane is not held up', () => {
+    const bench = createBench({ events: { [E1]: [100] }, samples: { [E1]: [100] } })
+    up(bench)
+    bench.ack('samples', E1, 1)
+    bench.pass(FLOW_PACE.ackTimeoutMs)
+    bench.journal.giveUp('events', E1, 1)
+    for (let i = 0; i < 3; i++) bench.journal.add('samples', E1, 100)
+    bench.taken('publish')
+    bench.feed({ type: 'look' })
+    expect(seqsOf(bench.taken('publish'))).toEqual(['samples 1 2,3,4'])
   })
 
   it('acks of one lane do not hide the silence of the other', () => {

@@ -394,14 +394,17 @@ describe('a connection that swallows everything', () => {
   })
 
   it('is not confused with an ingest that is slow', async () => {
+    const echoMs = 800
     const broker = await newBroker()
     const ingest = newIngest({ port: broker.port, store: STORE })
     ingest.mute(true)
     const end = await startAgentEnd(broker.port, await newDir(), {
-      pace: { ackTimeoutMs: 20, backoffFirstMs: 1, gatherMs: 1, echoMs: 150 },
+      pace: { ackTimeoutMs: 50, backoffFirstMs: 1, backoffMaxMs: 10, gatherMs: 1, echoMs },
     })
     await put(end, state())
-    await until(async () => expect(await end.metric('acks_missed_total')).toBeGreaterThan(15))
+    const since = performance.now()
+    await until(() => expect(performance.now() - since).toBeGreaterThan(echoMs * 1.5))
+    expect(await end.metric('acks_missed_total')).toBeGreaterThan(5)
     expect(broker.connectsOf(NAME)).toBe(1)
   })
 })
