@@ -1,10 +1,11 @@
 import { type GapRecord, LANES, type Lane, NakamaError, type NakamaRecord } from '@nakama/contract'
 import type { Log, Metrics } from '@nakama/service'
 import { openAcksFile } from './acks-file.ts'
+import type { Acked } from './acks-format.ts'
 import type { BatchQueue } from './batch-queue.ts'
 import { randomHex, SEGMENT_BYTES } from './format.ts'
 import { createIntake } from './intake.ts'
-import { openLane } from './lane.ts'
+import { openLane, type ToldLoss } from './lane.ts'
 import { inOneFlight } from './one-flight.ts'
 import { readJournal } from './opening.ts'
 import { createQueue } from './queue.ts'
@@ -110,11 +111,6 @@ export const openJournal = async (options: JournalOptions): Promise<Journal & Ba
     schedule(Math.max(GATHER_MS, closedAt + SPACING_MS - performance.now()))
   }
 
-  const addGap = (loss: Loss, why: GapRecord['why']): void => {
-    intake.addGap(loss, why)
-    schedule(GATHER_MS)
-  }
-
   const closeBatches = (): void => {
     intake.closeBatches()
     closedAt = performance.now()
@@ -126,15 +122,19 @@ export const openJournal = async (options: JournalOptions): Promise<Journal & Ba
     return commit()
   }
 
+  const addGap = (loss: Loss, why: GapRecord['why']): ToldLoss => {
+    intake.addGap(loss, why)
+    closeBatches()
+    schedule(GATHER_MS)
+    return { from: loss.from, seq: books.events.newestSeq }
+  }
+
   const queue = createQueue({
     books,
     reader: createReader(storage),
     storage,
     onLoss: addGap,
-    onGap: gap => {
-      intake.add(gap)
-      schedule(GATHER_MS)
-    },
+    onGap: intake.add,
     onDeleted: () => {
       acksTimer ??= setTimeout(() => {
         acksTimer = undefined
@@ -150,11 +150,8 @@ export const openJournal = async (options: JournalOptions): Promise<Journal & Ba
     books,
     maxSegments: Math.floor((maxBytes - OTHER_BYTES) / SEGMENT_BYTES),
     free: found.free,
-    onGiveUp: async (lane, segment) => {
-      await queue.tellLossOf(lane, segment)
-      closeBatches()
-      return books.events.newestSeq
-    },
+    onGiveUp: queue.tellLossOf,
+    saveAcks: () => saveAcks(),
   })
   const writer = createWriter({ storage, books, room, epoch, opening, life: found.life, random, log, metrics })
 
@@ -163,14 +160,13 @@ export const openJournal = async (options: JournalOptions): Promise<Journal & Ba
     if (!isDurable) schedule(RETRY_MS)
     return isDurable
   })
-  const oldestOf = (lane: Lane): number | null => {
-    const times = [queue.unacked(lane).oldestAt, intake.gathering(lane).oldestAt].filter(time => time !== null)
-    return times.length === 0 ? null : Math.min(...times)
-  }
   const saveAcks = inOneFlight(() => {
-    const positionOf = (lane: Lane) => ({ ...books[lane].acked, owedSince: oldestOf(lane) ?? now() })
+    const ackedOf = (lane: Lane): Acked => {
+      const { position, owedSince } = books[lane].settled(books.events.durableSeq)
+      return { ...position, owedSince: owedSince ?? intake.gathering(lane).oldestAt ?? now() }
+    }
     return acks
-      .save({ events: positionOf('events'), samples: positionOf('samples') })
+      .save({ events: ackedOf('events'), samples: ackedOf('samples') })
       .catch(error => log.warn({ err: error, code: 'JOURNAL_ACKS' }, 'acks cannot be saved: they will be repeated'))
   })
 
@@ -189,10 +185,10 @@ export const openJournal = async (options: JournalOptions): Promise<Journal & Ba
     append,
     flush,
     stats() {
-      const times = LANES.map(oldestOf).filter(time => time !== null)
-      const bytes = LANES.map(lane => queue.unacked(lane).bytes + intake.gathering(lane).bytes)
+      const parts = LANES.flatMap(lane => [queue.unacked(lane), intake.gathering(lane)])
+      const times = parts.map(part => part.oldestAt).filter(time => time !== null)
       return {
-        bytes: bytes.reduce((sum, each) => sum + each, 0),
+        bytes: parts.reduce((sum, part) => sum + part.bytes, 0),
         maxBytes,
         oldestAt: times.length === 0 ? null : Math.min(...times),
       }

@@ -10,6 +10,12 @@ const RECENT_MAX_BYTES = 256 * 1024
 /** Of each lane this many segments stay although all is acknowledged: they know when each machine was last read. */
 export const KEPT_SEGMENTS = 2
 
+/** A loss that the events tell of: from when on, and in which of their batches. */
+export interface ToldLoss {
+  readonly from: number
+  readonly seq: number
+}
+
 export interface RecentBatch extends ClosedBatch, QueuedBatch {}
 
 interface OwnStream {
@@ -34,6 +40,8 @@ export type LaneBook = ReturnType<typeof openLane>
 export const openLane = ({ lane, epoch, opening, segments, acked: found }: LaneOptions) => {
   let acked = found
   const streams: OwnStream[] = []
+  /** Losses that may not yet be told durably, and how far the lane was done before each. */
+  const untold: (ToldLoss & { readonly before: Position })[] = []
   const recent: RecentBatch[] = []
   let recentBytes = 0
   let waitingBytes = 0
@@ -81,11 +89,27 @@ export const openLane = ({ lane, epoch, opening, segments, acked: found }: LaneO
 
   const isAcked = (seq: number): boolean => isAtOrBefore({ opening, seq }, acked)
 
+  const advance = (to: Position, loss: ToldLoss | undefined): void => {
+    if (loss !== undefined) untold.push({ ...loss, before: acked })
+    acked = to
+  }
+
   const isDone = (segment: Segment): boolean =>
     segment.sections.every(section => isEmpty(section) || isAtOrBefore(endOf(section), acked))
 
-  for (const section of sectionsOf(segments)) {
-    if (isEmpty(section) || isAtOrBefore(endOf(section), acked)) continue
+  const unackedSections = (): Section[] =>
+    sectionsOf(segments).filter(section => !isEmpty(section) && !isAtOrBefore(endOf(section), acked))
+
+  const headOf = (): OwnStream | undefined => streams.find(stream => stream.oldest <= stream.newest)
+
+  const oldestUnacked = (): number | null => {
+    const head = headOf()
+    if (head === undefined) return null
+    const inMemory = head === present ? recent.find(batch => batch.seq === head.oldest) : undefined
+    return inMemory?.firstAt ?? unackedSections()[0]?.firstAt ?? null
+  }
+
+  for (const section of unackedSections()) {
     const last = streams.at(-1)
     if (last?.opening === section.opening) last.newest = section.lastSeq
     else {
@@ -122,15 +146,27 @@ export const openLane = ({ lane, epoch, opening, segments, acked: found }: LaneO
       return present.newest
     },
 
-    /** False when it is not the lane's oldest stream, or nothing new. */
-    deleteUpTo(ofEpoch: string, seq: number): boolean {
+    /**
+     * @param loss when it was not acknowledged, but given up.
+     * @returns false when it is not the lane's oldest stream, or nothing new.
+     */
+    deleteUpTo(ofEpoch: string, seq: number, loss?: ToldLoss): boolean {
       const head = streams[0]
       if (head?.epoch !== ofEpoch || seq < head.oldest || seq > head.newest) return false
-      acked = { opening: head.opening, seq }
+      advance({ opening: head.opening, seq }, loss)
       head.oldest = firstFrom(head, seq + 1)
       if (head.opening !== opening && head.oldest > head.newest) streams.shift()
       trim()
       return true
+    },
+    /**
+     * How far the lane is done, and the time of the oldest record beyond, as far as it may be written down: what was given up
+     * counts only once the events up to `durableSeq` tell of it.
+     */
+    settled(durableSeq: number): { readonly position: Position; readonly owedSince: number | null } {
+      while (untold[0] !== undefined && untold[0].seq <= durableSeq) untold.shift()
+      const times = [...untold.map(loss => loss.from), oldestUnacked()].filter(time => time !== null)
+      return { position: untold[0]?.before ?? acked, owedSince: times.length === 0 ? null : Math.min(...times) }
     },
 
     unwritten,
@@ -199,7 +235,9 @@ export const openLane = ({ lane, epoch, opening, segments, acked: found }: LaneO
     get canGiveUp(): boolean {
       return segments.slice(1).some(segment => segment.sections.some(section => !isEmpty(section)))
     },
-    giveUp(segment: Segment): void {
+    giveUp(segment: Segment, loss?: ToldLoss): void {
+      const end = segment.sections.findLast(section => !isEmpty(section))
+      if (end !== undefined && !isAtOrBefore(endOf(end), acked)) advance(endOf(end), loss)
       segments.splice(segments.indexOf(segment), 1)
       recount()
     },
@@ -209,18 +247,12 @@ export const openLane = ({ lane, epoch, opening, segments, acked: found }: LaneO
       recount()
     },
 
-    /** Of what is not acknowledged: octets, and time of the oldest as far as the book knows. */
-    unacked(): { bytes: number; oldestAt: number | null; head: { epoch: string; seq: number } | undefined } {
-      const head = streams.find(stream => stream.oldest <= stream.newest)
-      if (head === undefined) return { bytes: 0, oldestAt: null, head: undefined }
-      const left = sectionsOf(segments).filter(each => !isEmpty(each) && !isAtOrBefore(endOf(each), acked))
-      const bytes = left.reduce((sum, section) => sum + section.end - section.start, 0)
-      const newest = head === present ? recent.find(batch => batch.seq === head.oldest) : undefined
-      return {
-        bytes: bytes + waitingBytes,
-        oldestAt: newest?.firstAt ?? left[0]?.firstAt ?? null,
-        head: { epoch: head.epoch, seq: head.oldest },
-      }
+    /** Of what is not acknowledged: the first batch, octets, and time of the oldest record as far as the book knows. */
+    unacked(): { head: { epoch: string; seq: number } | undefined; bytes: number; oldestAt: number | null } {
+      const head = headOf()
+      if (head === undefined) return { head: undefined, bytes: 0, oldestAt: null }
+      const bytes = unackedSections().reduce((sum, section) => sum + section.end - section.start, 0)
+      return { head: { epoch: head.epoch, seq: head.oldest }, bytes: bytes + waitingBytes, oldestAt: oldestUnacked() }
     },
   }
 }

@@ -3,7 +3,7 @@ import type { Log, Metrics } from '@nakama/service'
 import { isAtOrBefore } from './acks-format.ts'
 import type { BatchQueue, QueuedBatch } from './batch-queue.ts'
 import { SEGMENT_BYTES } from './format.ts'
-import type { LaneBook } from './lane.ts'
+import type { LaneBook, ToldLoss } from './lane.ts'
 import type { SegmentReader } from './reader.ts'
 import { endOf, isEmpty, type Loss, type Segment } from './recovery.ts'
 import type { Storage } from './storage.ts'
@@ -19,9 +19,9 @@ export interface QueueOptions {
   readonly books: { readonly [lane in Lane]: LaneBook }
   readonly reader: SegmentReader
   readonly storage: Pick<Storage, 'appendTo'>
-  /** Something is lost for good: to be journaled. */
-  readonly onLoss: (loss: Loss, why: GapRecord['why']) => void
-  /** The record of an older loss is lost: to be journaled again. */
+  /** Something is lost for good: journals it, and says in which batch of the events. */
+  readonly onLoss: (loss: Loss, why: GapRecord['why']) => ToldLoss
+  /** The record of an older loss is lost: journals it again. */
   readonly onGap: (gap: GapRecord) => void
   /** The acknowledged position has moved. */
   readonly onDeleted: () => void
@@ -33,7 +33,7 @@ export interface Queue extends Omit<BatchQueue, 'onChange'> {
   /** Octets of a lane that are not acknowledged, and the time of the oldest record among them. */
   unacked(lane: Lane): { readonly bytes: number; readonly oldestAt: number | null }
   /** Tells what is lost with a segment that is given up: what is not acknowledged, and the gaps that it told of itself. */
-  tellLossOf(lane: Lane, segment: Segment): Promise<void>
+  tellLossOf(lane: Lane, segment: Segment): Promise<ToldLoss | undefined>
 }
 
 /** The reading side of the journal: what is not yet acknowledged, from memory while it is fresh, else from the disk. */
@@ -111,10 +111,11 @@ export const createQueue = ({
         return
       }
       // Meanwhile it may have been acknowledged after all.
-      if (!books[lane].deleteUpTo(epoch, seq)) return
+      if (books[lane].streams()[0]?.oldest !== seq) return
       dead.inc()
       const span = spanOfBatch(batch.recordsJson)
-      if (span !== undefined) onLoss({ what: lane, from: span.from, to: span.to + 1 }, 'dead-letter')
+      const loss = span && onLoss({ what: lane, from: span.from, to: span.to + 1 }, 'dead-letter')
+      books[lane].deleteUpTo(epoch, seq, loss)
       onDeleted()
     },
     unacked(lane) {
@@ -130,12 +131,12 @@ export const createQueue = ({
         batches.push(...(await reader.read(segment, section, seq, SEGMENT_BYTES).catch(() => [])))
       }
       const [first] = left
-      if (first === undefined) return
+      if (first === undefined) return undefined
       // The whole section's time is the honest answer where the disk gives no better one.
       const from = (batches[0] && spanOfBatch(batches[0].recordsJson)?.from) ?? first.firstAt ?? first.at
       const to = Math.max(from, ...left.map(section => section.lastAt ?? section.at)) + 1
-      onLoss({ what: lane, from, to }, 'journal-full')
       if (lane === 'events') for (const gap of gapsOf(batches.map(batch => batch.recordsJson))) onGap(gap)
+      return onLoss({ what: lane, from, to }, 'journal-full')
     },
   }
 }

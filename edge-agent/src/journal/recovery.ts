@@ -73,7 +73,7 @@ export const recover = (
     free: files.filter(file => file.type === 'blank').map(file => file.name),
     corrupt,
     losses: LANES.flatMap(lane => [
-      ...(corrupt.length > 0 ? lossBeforeFirst(lane, segments[lane], acked[lane]) : []),
+      ...lossBeforeFirst(lane, segments[lane], acked[lane]),
       ...lossesBetween(lane, segments[lane], acked[lane]),
       ...(corrupt.length > 0 || isTorn[lane] ? [lossAtEnd(lane, segments[lane], acked[lane], now)] : []),
     ]),
@@ -142,12 +142,12 @@ const lossesBetween = (lane: Lane, segments: readonly Segment[], acked: Acked): 
   return losses
 }
 
-/** What lay before a lane's first section was acknowledged or given up, which is on record, unless a file has rotted. */
+/** No file is overwritten before the acks say that what it held is not owed any more: that, or it was lost on the way. */
 const lossBeforeFirst = (lane: Lane, segments: readonly Segment[], acked: Acked): Loss[] => {
   const [first] = sectionsOf(segments)
-  if (first === undefined || isAtOrBefore(first.previous, acked)) return []
+  if (first === undefined || acked.owedSince === undefined || isAtOrBefore(first.previous, acked)) return []
   const to = first.firstAt ?? first.at
-  return [{ what: lane, from: Math.min(acked.owedSince ?? to, to), to }]
+  return [{ what: lane, from: Math.min(acked.owedSince, to), to }]
 }
 
 /** After what is left of a lane, or all of what was owed. */

@@ -1,6 +1,6 @@
 import { LANES, type Lane } from '@nakama/contract'
 import { SEGMENT_BYTES } from './format.ts'
-import type { LaneBook } from './lane.ts'
+import type { LaneBook, ToldLoss } from './lane.ts'
 import type { Segment } from './recovery.ts'
 import type { Storage } from './storage.ts'
 
@@ -17,8 +17,10 @@ export interface RoomOptions {
   readonly maxSegments: number
   /** Files that may be overwritten. */
   readonly free: readonly string[]
-  /** The journal is full and this segment goes: journals the gap and says the seq of its batch, 0 when nothing is lost. */
-  readonly onGiveUp: (lane: Lane, segment: Segment) => Promise<number>
+  /** The journal is full and this segment goes: journals the gap. Undefined when nothing is lost with it. */
+  readonly onGiveUp: (lane: Lane, segment: Segment) => Promise<ToldLoss | undefined>
+  /** Writes down how far the lanes are done. Never rejects. */
+  readonly saveAcks: () => Promise<void>
 }
 
 /** The files that hold nothing that is still needed, and where further ones come from. */
@@ -43,15 +45,24 @@ interface HeldFile {
   readonly afterSeq: number
 }
 
-export const createRoom = ({ storage, books, maxSegments, free: found, onGiveUp }: RoomOptions): Room => {
+export const createRoom = ({ storage, books, maxSegments, free: found, onGiveUp, saveAcks }: RoomOptions): Room => {
   const free = [...found]
   let held: HeldFile[] = []
   let refusal: unknown
   let growAgainAt = 0
 
-  const release = (isFree: (file: HeldFile) => boolean): void => {
-    free.push(...held.filter(isFree).map(file => file.name))
-    held = held.filter(file => !isFree(file))
+  /** What is needed no more and is told durably; the acks have to know it before it is overwritten. */
+  const release = async (): Promise<void> => {
+    const { durableSeq } = books.events
+    const released = held.filter(file => file.afterSeq <= durableSeq).map(file => file.name)
+    held = held.filter(file => file.afterSeq > durableSeq)
+    for (const lane of LANES) {
+      for (let done = books[lane].releaseDone(); done !== undefined; done = books[lane].releaseDone()) {
+        released.push(done.name)
+      }
+    }
+    if (released.length > 0) await saveAcks()
+    free.push(...released)
   }
 
   const hold: Room['hold'] = (names, afterSeq) => {
@@ -65,9 +76,9 @@ export const createRoom = ({ storage, books, maxSegments, free: found, onGiveUp 
     const lane = books.samples.canGiveUp ? 'samples' : books.events.canGiveUp ? 'events' : undefined
     const segment = lane && books[lane].segments[0]
     if (lane === undefined || segment === undefined) return false
-    const afterSeq = await onGiveUp(lane, segment)
-    books[lane].giveUp(segment)
-    hold([segment.name], afterSeq)
+    const loss = await onGiveUp(lane, segment)
+    books[lane].giveUp(segment, loss)
+    hold([segment.name], loss?.seq ?? 0)
     return true
   }
 
@@ -94,14 +105,12 @@ export const createRoom = ({ storage, books, maxSegments, free: found, onGiveUp 
       free.push(name)
     },
     hold,
-    releaseAll: () => release(() => true),
+    releaseAll() {
+      free.push(...held.map(file => file.name))
+      held = []
+    },
     async make() {
-      for (const lane of LANES) {
-        for (let done = books[lane].releaseDone(); done !== undefined; done = books[lane].releaseDone()) {
-          free.push(done.name)
-        }
-      }
-      release(({ afterSeq }) => afterSeq <= books.events.durableSeq)
+      await release()
       await grow()
       const bound = refusal === undefined ? maxSegments : inUse() + spare()
       while (inUse() + SPARE_SEGMENTS > bound && (await giveUpOldest())) {}
