@@ -9,8 +9,10 @@ const BODY_MAX_BYTES = 4_096
 /**
  * `GET /machines` tells the truth; `POST /machines/<shop>/<machine>/do | unplug | plug` and `POST /servers/<name>/unplug |
  * plug` make things happen. Answers 200 with the machines concerned, 400 for a bad body, 404, 405, or 413.
+ *
+ * @param apply makes what was asked for true at once, before the answer.
  */
-export const controlRoutes = (machines: readonly Machine[]): MoreRoutes => {
+export const controlRoutes = (machines: readonly Machine[], apply: () => void): MoreRoutes => {
   const doBody = validator(DoBody)
   const unplugBody = validator(UnplugBody)
 
@@ -62,6 +64,7 @@ export const controlRoutes = (machines: readonly Machine[]): MoreRoutes => {
       readJson(request).then(
         body => {
           const error = act(target, body)
+          apply()
           if (error !== undefined) send(response, 400, { error })
           else send(response, 200, { machines: target.machines.map(machine => machine.view()) })
         },

@@ -44,11 +44,12 @@ export const startSimulators = async (context: ServiceContext<SimulatorsConfig>)
   metrics.gauge('connections', 'Open connections to machines', connections)
   metrics.gauge('machines_reachable', 'Machines that answer', reachable)
 
-  const pulse = setInterval(() => {
+  const pulse = (): void => {
     floor.advance()
     for (const server of servers) server.applyOutage()
     void floor.flush()
-  }, PULSE_MS)
+  }
+  const timer = setInterval(pulse, PULSE_MS)
 
   const health = () => ({
     ok: floor.logFailure() === undefined,
@@ -63,14 +64,14 @@ export const startSimulators = async (context: ServiceContext<SimulatorsConfig>)
       rssBytes: process.memoryUsage.rss(),
     },
   })
-  const http = await startHealthServer(config.http, health, metrics, controlRoutes(machines))
+  const http = await startHealthServer(config.http, health, metrics, controlRoutes(machines, pulse))
 
   let stopping: Promise<void> | undefined
   return {
     addresses: { http: http.url, ...Object.fromEntries(servers.map(({ name, address }) => [name, address])) },
     stop() {
       stopping ??= (async () => {
-        clearInterval(pulse)
+        clearInterval(timer)
         await Promise.all([http.stop(), ...servers.map(server => server.stop())])
         floor.close()
         await floor.flush()
