@@ -1,0 +1,127 @@
+import { formatProblem, validator } from '@nakama/contract'
+import { describe, expect, it } from 'vitest'
+import { AgentConfig, type MachineConfig } from '../src/config.ts'
+import { checkAgentConfig } from '../src/config-sense.ts'
+import { resolveSettings } from '../src/settings.ts'
+
+const MACHINE: MachineConfig = {
+  id: 'lathe-1',
+  kind: 'nc-lathe',
+  name: '旋盤1号機',
+  source: { type: 'modbus-tcp', host: '192.168.1.10' },
+  signals: {
+    power: { area: 'coil', address: 0 },
+    executing: { area: 'coil', address: 1 },
+    alarm: { area: 'holding-register', address: 5, type: 'bit', bit: 3 },
+    speed: { area: 'input-register', address: 7, type: 'uint32', scale: 0.1 },
+  },
+  presets: ['cnc-bits'],
+  samples: ['speed'],
+}
+const OPCUA: MachineConfig = {
+  id: 'mill-1',
+  kind: 'vertical-mc',
+  name: '立形MC',
+  source: { type: 'opcua', endpoint: 'opc.tcp://mill:4840/UA' },
+  signals: { on: { node: 'nsu=urn:mill;s=On' } },
+  rules: { running: [{ signal: 'on', is: true }], idle: [{ signal: 'on', is: false }] },
+}
+
+const config = (...machines: object[]): AgentConfig => ({
+  shop: 'tanaka',
+  agent: 'pi-1',
+  broker: { url: 'mqtt://broker', username: 'agent:tanaka:pi-1', password: { file: 'password' } },
+  http: { host: '127.0.0.1', port: 0 },
+  dataDir: 'data',
+  machines: machines as MachineConfig[],
+})
+const problemsOf = (...machines: object[]): string[] => checkAgentConfig(config(...machines)).map(formatProblem)
+
+describe('a good configuration', () => {
+  it('is good', () => {
+    expect(validator(AgentConfig).check(config(MACHINE, OPCUA))).toMatchObject({ ok: true })
+    expect(problemsOf(MACHINE, OPCUA)).toEqual([])
+  })
+
+  it('says little: the rest has defaults', () => {
+    const settings = resolveSettings(config(MACHINE, OPCUA))
+    expect(settings).toMatchObject({ sharing: { level: 'availability', telemetry: false }, configRev: 0 })
+    expect(settings.machines[0]).toMatchObject({
+      source: { port: 502, unit: 1, pollMs: 1_000 },
+      timing: { idleAfterMs: 300_000, runningGapMs: 10_000, offlineAfterMs: 30_000, heartbeatMs: 300_000 },
+    })
+    const slow = resolveSettings(config({ ...MACHINE, source: { ...MACHINE.source, pollMs: 20_000 } }))
+    expect(slow.machines[0]?.timing.offlineAfterMs).toBe(60_000)
+  })
+})
+
+describe('what a schema cannot see', () => {
+  const { signals } = MACHINE
+  it.each([
+    ['two machines of one name', [MACHINE, { ...OPCUA, id: 'lathe-1' }], 'machines.1.id'],
+    ['a source without its host', [{ ...MACHINE, source: { type: 'modbus-tcp' } }], 'machines.0.source.host'],
+    [
+      'a setting of the other protocol',
+      [{ ...MACHINE, source: { ...MACHINE.source, endpoint: 'opc.tcp://x' } }],
+      'machines.0.source.endpoint',
+    ],
+    [
+      'a signal of the other protocol',
+      [{ ...OPCUA, signals: { on: { area: 'coil', address: 1 } } }],
+      'machines.0.signals.on.node',
+    ],
+    [
+      'a coil that is a number',
+      [{ ...MACHINE, signals: { ...signals, power: { area: 'coil', address: 0, type: 'uint16' } } }],
+      'machines.0.signals.power.type',
+    ],
+    [
+      'a bit of a register without its place',
+      [{ ...MACHINE, signals: { ...signals, alarm: { area: 'holding-register', address: 5, type: 'bit' } } }],
+      'machines.0.signals.alarm.bit',
+    ],
+    [
+      'a bit with a scale',
+      [{ ...MACHINE, signals: { ...signals, power: { area: 'coil', address: 0, scale: 2 } } }],
+      'machines.0.signals.power.scale',
+    ],
+    [
+      'a number that ends beyond the last register',
+      [{ ...MACHINE, signals: { ...signals, speed: { area: 'input-register', address: 65_535, type: 'int32' } } }],
+      'machines.0.signals.speed.address',
+    ],
+    [
+      'a rule about no signal of the machine',
+      [{ ...MACHINE, rules: { alarm: [{ any: [{ signal: 'emergncyStop', is: true }] }] } }],
+      'machines.0.rules.alarm.0.any.0.signal',
+    ],
+    [
+      'a condition that is two',
+      [{ ...MACHINE, rules: { alarm: [{ signal: 'alarm', is: true, not: { signal: 'power', is: true } }] } }],
+      'machines.0.rules.alarm.0',
+    ],
+    [
+      'a condition that compares with nothing',
+      [{ ...MACHINE, rules: { alarm: [{ signal: 'alarm' }] } }],
+      'machines.0.rules.alarm.0',
+    ],
+    ['a signal that nobody uses', [{ ...MACHINE, samples: [] }], 'machines.0.signals.speed'],
+    ['a sample of no signal', [{ ...MACHINE, samples: ['speed', 'load'] }], 'machines.0.samples'],
+    ['a counter of no signal', [{ ...MACHINE, counter: 'parts' }], 'machines.0.counter'],
+    ['no signals', [{ ...OPCUA, signals: {} }], 'machines.0.signals'],
+    ['a machine that can never run', [{ ...OPCUA, rules: { idle: OPCUA.rules?.idle } }], 'machines.0.rules.running'],
+    ['a preset without its signal', [{ ...OPCUA, presets: ['mtconnect'] }], 'machines.0.signals.execution'],
+    ['a preset without its numbers', [{ ...OPCUA, presets: ['motor-current'] }], 'machines.0.motor'],
+    ['numbers without their preset', [{ ...OPCUA, motor: { runningAboveA: 3 } }], 'machines.0.motor'],
+    ['lamps without their preset', [{ ...OPCUA, lamps: { alarm: ['red'] } }], 'machines.0.lamps'],
+    [
+      'a machine that is OFFLINE between two polls',
+      [{ ...OPCUA, source: { ...OPCUA.source, pollMs: 1_000 }, timing: { offlineAfterMs: 2_999 } }],
+      'machines.0.timing.offlineAfterMs',
+    ],
+  ])('is found: %s', (_what, machines, path) => {
+    // What is looked at here is what the schema lets through.
+    expect(validator(AgentConfig).check(config(...machines))).toMatchObject({ ok: true })
+    expect(problemsOf(...machines).map(line => line.split(':')[0])).toContain(path)
+  })
+})
