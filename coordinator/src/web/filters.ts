@@ -3,7 +3,7 @@ import { html } from 'htm/preact'
 import { StateIcon } from './icons.ts'
 import { type Area, type Filter, isFiltered, NO_FILTER, STATE_CHOICES, toggled } from './model.ts'
 import type { View } from './view.ts'
-import type { WallPage } from './wall.ts'
+import type { WallPage } from './wall-page.ts'
 import { kindName, type Lang, named, stateName, WORDS } from './words.ts'
 
 export interface FiltersProps {

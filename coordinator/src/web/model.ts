@@ -28,30 +28,33 @@ export interface KindCount {
   readonly states: readonly { readonly state: StateCode; readonly count: number }[]
 }
 
-/** `?kind=nc-lathe,vertical-mc&area=大森&state=FREE`; what is not known is left out. */
+/** `?kind=nc-lathe,vertical-mc&area=大森&area=羽田&state=FREE`; what is not known is left out. */
 export const parseFilter = (search: string): Filter => {
   const query = new URLSearchParams(search)
-  const list = (name: string): string[] => [
-    ...new Set(query.getAll(name).flatMap(text => text.split(',').filter(part => part !== ''))),
-  ]
+  const codes = (name: string): string[] => query.getAll(name).flatMap(text => text.split(','))
   return {
-    kinds: list('kind').filter(kind => (KIND_CODES as readonly string[]).includes(kind)),
-    areas: list('area'),
-    states: list('state').filter((state): state is StateChoice => (STATE_CHOICES as readonly string[]).includes(state)),
+    kinds: unique(codes('kind')).filter(kind => (KIND_CODES as readonly string[]).includes(kind)),
+    areas: unique(query.getAll('area')).filter(area => area !== ''),
+    states: unique(codes('state')).filter((state): state is StateChoice =>
+      (STATE_CHOICES as readonly string[]).includes(state),
+    ),
   }
 }
 
 /** The query of a filter, with its question mark; what else `search` says is kept. Empty when there is nothing to say. */
 export const formatFilter = ({ kinds, areas, states }: Filter, search = ''): string => {
-  const ours = { kind: kinds, area: areas, state: states }
   const others = search
     .replace(/^\?/, '')
     .split('&')
-    .filter(part => part !== '' && !((part.split('=')[0] ?? '') in ours))
-  const parts = Object.entries(ours)
-    .filter(([, values]) => values.length > 0)
-    .map(([name, values]) => `${name}=${values.map(encodeURIComponent).join(',')}`)
-  return others.length + parts.length === 0 ? '' : `?${[...others, ...parts].join('&')}`
+    .filter(part => part !== '' && !['kind', 'area', 'state'].includes(part.split('=')[0] ?? ''))
+  const parts = [
+    ...others,
+    ...(kinds.length > 0 ? [`kind=${kinds.join(',')}`] : []),
+    // A name may hold anything, a comma too.
+    ...areas.map(area => `area=${encodeURIComponent(area)}`),
+    ...(states.length > 0 ? [`state=${states.join(',')}`] : []),
+  ]
+  return parts.length === 0 ? '' : `?${parts.join('&')}`
 }
 
 export const NO_FILTER: Filter = { kinds: [], areas: [], states: [] }
@@ -120,3 +123,5 @@ export const keyOf = ({ shop, machine }: { readonly shop: string; readonly machi
 const AFTER_FREE: readonly StateCode[] = ['SETUP', 'PAUSED', 'RUNNING', 'IDLE', 'ALARM', 'OFF', 'OFFLINE']
 
 const rank = ({ free, state }: MachineView): number => (free ? 0 : 1 + AFTER_FREE.indexOf(state))
+
+const unique = (list: readonly string[]): string[] => [...new Set(list)]
