@@ -76,6 +76,17 @@ describe('what is known of a machine', () => {
     }
   })
 
+  it('lets a gap end where it says: what a record knows of the time behind it stays', () => {
+    const beats = [claim('RUNNING', 0, 5), claim('RUNNING', 0, 10)]
+    const gap: Claim = { ...claim('OFFLINE', 2, 4), isGap: true }
+    for (const claims of [
+      [...beats, gap],
+      [gap, ...beats],
+    ]) {
+      expect(shown(learn([], claims))).toBe('RUNNING 0-2, OFFLINE 2-4, RUNNING 4-10')
+    }
+  })
+
   it('replaces what was presumed by what is confirmed or held, and by nothing else', () => {
     const presumed = presume(learn([], [claim('RUNNING', 0, 5)]), claim('OFFLINE', 5, 30))
     expect(shown(presumed)).toBe('RUNNING 0-5, OFFLINE 5-30?')

@@ -242,6 +242,29 @@ describe('the way from records to the store', () => {
     expect(signals.tick).toEqual(Array.from({ length: 4_000 }, (_, i) => i))
   })
 
+  it('calls every machine of an agent OFFLINE in a gap of them all', async () => {
+    const who = await bench.fresh({ now: MORNING + HOUR })
+    const { shop } = who
+    const machines = { m1: { code: 'RUNNING', since: MORNING }, m2: { code: 'IDLE', since: MORNING } } as const
+    bench.pipeline.status(who, statusOf(machines, bench.now), false)
+    const journal = openJournal()
+    journal.append(epochOf(1), [
+      state(MORNING + 5 * MINUTE, 'RUNNING', MORNING),
+      {
+        type: 'gap',
+        at: bench.now,
+        machine: null,
+        from: MORNING + MINUTE,
+        to: MORNING + 2 * MINUTE,
+        what: 'all',
+        why: 'journal-corrupt',
+      },
+    ])
+    await deliver(who, journal)
+    expect((await contents(who)).timeline.map(({ code }) => code)).toEqual(['RUNNING', 'OFFLINE', 'RUNNING'])
+    expect((await bench.store.timeline({ shop, machine: 'm2', ...EVERYTHING }))[0]).toMatchObject({ code: 'OFFLINE' })
+  })
+
   it('says so when two journals of one agent go on in turn', async () => {
     const who = await bench.fresh()
     const journal = openJournal()

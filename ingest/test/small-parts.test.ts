@@ -65,7 +65,7 @@ describe('a record', () => {
       const sorted = sortRecord(WHO, { ...gap, what }, MORNING)
       return sorted.ok ? sorted.claim : undefined
     }
-    const offline = { code: 'OFFLINE', since: MORNING - 5, from: MORNING - 5, to: MORNING }
+    const offline = { code: 'OFFLINE', since: MORNING - 5, from: MORNING - 5, to: MORNING, isGap: true }
     expect(claimOf('all')).toEqual({ machine: null, claim: offline })
     expect(claimOf('events')).toEqual({ machine: null, claim: offline })
     expect(claimOf('samples')).toBeUndefined()

@@ -73,7 +73,10 @@ const meaningOf = (
       if (what === 'samples' || from >= to) return { writes }
       return {
         writes,
-        claim: { machine, claim: { code: 'OFFLINE', since: from, from: Math.max(from, to - CLAIM_MAX_MS), to } },
+        claim: {
+          machine,
+          claim: { code: 'OFFLINE', since: from, from: Math.max(from, to - CLAIM_MAX_MS), to, isGap: true },
+        },
       }
     }
     case 'samples': {

@@ -11,6 +11,8 @@ export const HOLD_MAX_MS = 2 * INTERVALS.stateHeartbeatMs
 export interface Claim extends TimeRange {
   readonly code: StateCode
   readonly since: number
+  /** A gap: it ends where it says, and what was said of the time behind it stays. */
+  readonly isGap?: true
 }
 
 /**
@@ -46,10 +48,12 @@ export const difference = (before: readonly StateInterval[], after: readonly Sta
 
 const insert = (list: readonly StateInterval[], claim: Claim): readonly StateInterval[] => {
   // An earlier state that was held past this claim is held no longer: from here on it is this one.
-  const held = list.find(
-    interval =>
-      !interval.provisional && interval.from < claim.to && claim.to < interval.to && isStronger(claim, interval),
-  )
+  const held = claim.isGap
+    ? undefined
+    : list.find(
+        interval =>
+          !interval.provisional && interval.from < claim.to && claim.to < interval.to && isStronger(claim, interval),
+      )
   const to = held === undefined ? claim.to : Math.min(held.to, claim.to + HOLD_MAX_MS)
   let won: TimeRange[] = [{ from: claim.from, to }]
   for (const interval of list) {
