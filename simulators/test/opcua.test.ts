@@ -94,6 +94,29 @@ const valuesOf = (answers: { [name: string]: DataValue }) =>
     Object.entries(answers).map(([name, { value }]) => [name, value.value as string | number | boolean]),
   )
 
+/** The ticks that a subscription hears, as they come. */
+const subscribeToTick = async (session: ClientSession, machine: string): Promise<number[]> => {
+  const array = await session.readNamespaceArray()
+  const subscription = await session.createSubscription2({
+    requestedPublishingInterval: 100,
+    requestedLifetimeCount: 60,
+    requestedMaxKeepAliveCount: 10,
+    publishingEnabled: true,
+  })
+  const nodeId = nodeOf('ota-1', machine, 'tick').replace(
+    `nsu=${OPCUA_NAMESPACE}`,
+    `ns=${array.indexOf(OPCUA_NAMESPACE)}`,
+  )
+  const item = await subscription.monitor(
+    { nodeId, attributeId: AttributeIds.Value },
+    { samplingInterval: 100, queueSize: 1, discardOldest: true },
+    TimestampsToReturn.Neither,
+  )
+  const heard: number[] = []
+  item.on('changed', (value: DataValue) => heard.push(value.value.value as number))
+  return heard
+}
+
 describe('machines over OPC UA', () => {
   it('show a client the state that their truth log names at that moment', async () => {
     const simulators = await startShop()
@@ -128,24 +151,7 @@ describe('machines over OPC UA', () => {
   it('log every tick that a subscription was sent, and no other', async () => {
     const simulators = await startShop()
     const session = await openSession(simulators.address('opcua:ota-1'))
-    const array = await session.readNamespaceArray()
-    const subscription = await session.createSubscription2({
-      requestedPublishingInterval: 100,
-      requestedLifetimeCount: 60,
-      requestedMaxKeepAliveCount: 10,
-      publishingEnabled: true,
-    })
-    const nodeId = nodeOf('ota-1', 'mc-1', 'tick').replace(
-      `nsu=${OPCUA_NAMESPACE}`,
-      `ns=${array.indexOf(OPCUA_NAMESPACE)}`,
-    )
-    const item = await subscription.monitor(
-      { nodeId, attributeId: AttributeIds.Value },
-      { samplingInterval: 100, queueSize: 1, discardOldest: true },
-      TimestampsToReturn.Neither,
-    )
-    const heard: number[] = []
-    item.on('changed', (value: DataValue) => heard.push(value.value.value as number))
+    const heard = await subscribeToTick(session, 'mc-1')
     await vi.waitFor(() => expect(heard.length).toBeGreaterThan(8), { timeout: 5_000 })
     // What is only sampled or asked for once is not sent by a subscription.
     await readAll(session, 'mc-2')
@@ -185,10 +191,14 @@ describe('machines over OPC UA', () => {
       const simulators = await startShop()
       const endpoint = simulators.address('opcua:ota-1')
       const session = await openSession(endpoint, 1_500)
-      await readAll(session, 'mc-1')
+      const heard = await subscribeToTick(session, 'mc-1')
+      await vi.waitFor(() => expect(heard.length).toBeGreaterThan(2))
       const { body } = await simulators.post('/servers/opcua:ota-1/unplug', { mode })
       expect(body.machines).toMatchObject([{ reachable: false }, { reachable: false }])
+      const before = heard.length
       await expect(readAll(session, 'mc-1')).rejects.toThrow()
+      // One may have been on its way.
+      expect(heard.length - before).toBeLessThanOrEqual(1)
       await simulators.post('/servers/opcua:ota-1/plug')
       await vi.waitFor(async () => readAll(await openSession(endpoint), 'mc-1'), { timeout: 5_000 })
       await simulators.service.stop()
@@ -196,6 +206,9 @@ describe('machines over OPC UA', () => {
         const reachable = readTruth(simulators.truth(`ota-1-${machine}`)).map(line => line.reachable)
         expect(reachable.filter((value, i) => value !== reachable[i - 1])).toEqual([true, false, true, false])
       }
+      const served = readServed(simulators.served('ota-1-mc-1')).map(({ tick }) => tick)
+      expect(served.slice(0, heard.length)).toEqual(heard)
+      expect(served.length - heard.length).toBeLessThanOrEqual(1)
     },
   )
 })
