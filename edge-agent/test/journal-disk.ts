@@ -23,7 +23,8 @@ export const createDisk = (random: () => number) => {
   let operationsLeft = Number.POSITIVE_INFINITY
   let onStopped = (): void => {}
   let capacityBytes = Number.POSITIVE_INFINITY
-  let failing: { operation: Operation; times: number } | undefined
+  let failing: { operation: Operation; times: number; name: RegExp } | undefined
+  const counts = { read: 0, create: 0, open: 0, write: 0, sync: 0, append: 0 }
 
   const usedBytes = (): number => [...files.values()].reduce((sum, file) => sum + file.seen.length, 0)
 
@@ -58,7 +59,7 @@ export const createDisk = (random: () => number) => {
   }
 
   /** Never settles for a process that is dead, or dies in this operation: `inPart` is then what came of it. */
-  const begin = async (of: number, operation: Operation, inPart: () => void = () => {}): Promise<void> => {
+  const begin = async (of: number, operation: Operation, name: string, inPart = (): void => {}): Promise<void> => {
     await null
     if (of !== boot) return new Promise(() => {})
     if (operationsLeft <= 0) {
@@ -68,7 +69,8 @@ export const createDisk = (random: () => number) => {
       return new Promise(() => {})
     }
     operationsLeft--
-    if (failing?.operation === operation && failing.times > 0) {
+    counts[operation]++
+    if (failing?.operation === operation && failing.times > 0 && failing.name.test(name)) {
       failing.times--
       if (operation === 'write' && random() < 0.5) inPart()
       throw systemError('EIO')
@@ -82,27 +84,27 @@ export const createDisk = (random: () => number) => {
         return [...files.keys()]
       },
       async read(name) {
-        await begin(mine, 'read')
+        await begin(mine, 'read', name)
         return Buffer.from(fileOf(name).seen)
       },
       async create(name, bytes) {
-        await begin(mine, 'create')
+        await begin(mine, 'create', name)
         if (usedBytes() + bytes > capacityBytes) throw systemError('ENOSPC')
         files.set(name, { seen: Buffer.alloc(bytes), durable: Buffer.alloc(bytes), dirty: new Set() })
       },
       async open(name) {
-        await begin(mine, 'open')
+        await begin(mine, 'open', name)
         const file = fileOf(name)
         return {
           async write(bytes, offset) {
-            await begin(mine, 'write', () => {
+            await begin(mine, 'write', name, () => {
               write(file, bytes.subarray(0, Math.floor(random() * bytes.length)), offset)
             })
             write(file, bytes, offset)
           },
           async sync() {
             try {
-              await begin(mine, 'sync')
+              await begin(mine, 'sync', name)
             } catch (error) {
               // Nobody will ask for these sectors again; some of them went through.
               for (const sector of file.dirty) if (random() < 0.5) settle(file, sector, SECTOR_BYTES)
@@ -114,7 +116,7 @@ export const createDisk = (random: () => number) => {
         }
       },
       async appendTo(name, text, maxBytes) {
-        await begin(mine, 'append')
+        await begin(mine, 'append', name)
         const size = files.get(name)?.seen.length ?? 0
         if (size + Buffer.byteLength(text) > maxBytes) return false
         if (usedBytes() + Buffer.byteLength(text) > capacityBytes) throw systemError('ENOSPC')
@@ -167,9 +169,11 @@ export const createDisk = (random: () => number) => {
       capacityBytes = isFull ? usedBytes() : Number.POSITIVE_INFINITY
     },
     /** The next operations of this kind fail with EIO. */
-    fail(operation: Operation, times: number): void {
-      failing = { operation, times }
+    fail(operation: Operation, times: number, name = /./): void {
+      failing = { operation, times, name }
     },
+    /** Operations begun, by kind. */
+    counts,
   }
 }
 

@@ -1,8 +1,9 @@
-import type { Lane, NakamaRecord } from '@nakama/contract'
+import type { GapRecord, Lane, NakamaRecord } from '@nakama/contract'
 import { createMetrics, type Metrics } from '@nakama/service'
 import { pino } from 'pino'
 import type { BatchQueue, QueuedBatch } from '../src/journal/batch-queue.ts'
 import { JOURNAL_MIN_BYTES, type Journal, type JournalOptions, openJournal } from '../src/journal/journal.ts'
+import type { Disk } from './journal-disk.ts'
 
 export const START = 1_700_000_000_000
 
@@ -83,3 +84,27 @@ export const drain = async (journal: TestJournal, isAcked = true): Promise<Deliv
   }
   return delivered
 }
+
+export const at = (seconds: number): number => START + seconds * 1_000
+
+export const onDisk = (disk: Disk, maxBytes = JOURNAL_MIN_BYTES): Promise<TestJournal> =>
+  openTestJournal({ storage: disk.storage(), maxBytes })
+
+/** Appends big records from second `from` up to `to`, and waits for the disk as it goes. */
+export const fill = async (
+  journal: TestJournal,
+  lane: 'events' | 'samples',
+  from: number,
+  to: number,
+): Promise<void> => {
+  for (let second = from; second < to; second++) {
+    journal.append(recordOf(lane, at(second), 60 * 1024))
+    if (second % 10 === 9) await journal.flush()
+  }
+  await journal.flush()
+}
+
+export const gapsIn = (records: readonly NakamaRecord[]): GapRecord[] => records.filter(record => record.type === 'gap')
+
+export const covered = (gaps: readonly GapRecord[], what: string, time: number): boolean =>
+  gaps.some(gap => gap.what === what && gap.from <= time && time < gap.to)

@@ -25,11 +25,15 @@ export interface StorageFile {
   close(): Promise<void>
 }
 
+/** Of a file whose making was cut off. */
+const UNFINISHED = '.new'
+
 /** @throws NakamaError `JOURNAL_UNUSABLE` when the folder is not there and cannot be made, or cannot be listed. */
 export const openStorage = async (dir: string): Promise<Storage> => {
   try {
     await mkdir(dir, { recursive: true })
-    await readdir(dir)
+    const unfinished = (await readdir(dir)).filter(name => name.endsWith(UNFINISHED))
+    for (const name of unfinished) await unlink(join(dir, name))
   } catch (error) {
     throw new NakamaError('JOURNAL_UNUSABLE', `${dir}: expected a folder to write to: ${messageOf(error)}`, {
       cause: error,
@@ -40,7 +44,7 @@ export const openStorage = async (dir: string): Promise<Storage> => {
     read: name => readFile(join(dir, name)),
     async create(name, bytes) {
       const path = join(dir, name)
-      const unfinished = `${path}.new`
+      const unfinished = `${path}${UNFINISHED}`
       try {
         const handle = await open(unfinished, 'w')
         try {
