@@ -36,15 +36,15 @@ export const wholeHours = ({ from, to }: TimeRange, now: number): TimeRange => (
   to: Math.min(Math.ceil(to / HOUR_MS) * HOUR_MS, now),
 })
 
-/** The range cut at UTC midnights, so that no single question is about more than a day. */
-export const daysOf = ({ from, to }: TimeRange): TimeRange[] => {
-  const days: TimeRange[] = []
+/** The range in pieces that end at whole multiples of `everyMs`: at UTC midnights, for `DAY_MS`. */
+export const cut = ({ from, to }: TimeRange, everyMs: number): TimeRange[] => {
+  const pieces: TimeRange[] = []
   for (let start = from; start < to; ) {
-    const end = Math.min((Math.floor(start / DAY_MS) + 1) * DAY_MS, to)
-    days.push({ from: start, to: end })
+    const end = Math.min((Math.floor(start / everyMs) + 1) * everyMs, to)
+    pieces.push({ from: start, to: end })
     start = end
   }
-  return days
+  return pieces
 }
 
 export const sumRollups = (rollups: readonly Rollup[]): Spent =>
@@ -58,14 +58,14 @@ export const addSpent = (parts: readonly Spent[]): Spent => sumByKey(parts.flatM
  * Time of which nothing is known is OFFLINE: OFFLINE = machines × length of the range − known time, so that a missing
  * rollup can never look like idleness.
  */
-export const capacity = (machines: readonly GroupedMachine[], spent: Spent, range: TimeRange): GroupCapacity[] =>
-  [...Map.groupBy(machines, machine => machine.group)].map(([group, members]) => {
+export const capacity = (machines: readonly GroupedMachine[], spent: Spent, range: TimeRange): GroupCapacity[] => {
+  const timesOf = ({ shop, machine }: GroupedMachine): StateTimes => spent.get(machineKey(shop, machine)) ?? NO_TIME
+  const sums = sumByKey(machines.map(machine => [machine.group, timesOf(machine)] as const))
+  return [...Map.groupBy(machines, machine => machine.group)].map(([group, members]) => {
+    const ms = sums.get(group) ?? NO_TIME
     const totalMs = members.length * (range.to - range.from)
-    const ms = members
-      .map(({ shop, machine }) => spent.get(machineKey(shop, machine)) ?? NO_TIME)
-      .reduce(addTimes, NO_TIME)
     const knownMs = knownTime(ms)
-    const hours = mapTimes({ ...ms, OFFLINE: Math.max(0, totalMs - knownMs) }, toHours)
+    const hours = toHours({ ...ms, OFFLINE: Math.max(0, totalMs - knownMs) })
     return {
       group,
       machines: members.length,
@@ -77,6 +77,7 @@ export const capacity = (machines: readonly GroupedMachine[], spent: Spent, rang
       observed: share(knownMs, totalMs),
     }
   })
+}
 
 /** The known share of each machine's time in the range; a machine of which nothing is stored is not in it. */
 export const observedByMachine = (spent: Spent, range: TimeRange): Map<string, number> =>
@@ -95,14 +96,10 @@ const sumByKey = (rows: readonly (readonly [string, StateTimes])[]): Map<string,
 
 const NO_TIME = Object.fromEntries(STATE_CODES.map(code => [code, 0])) as StateTimes
 
-const addTimes = (a: StateTimes, b: StateTimes): StateTimes => mapTimes(a, (ms, code) => ms + b[code])
-
-const mapTimes = (times: StateTimes, change: (value: number, code: StateCode) => number): StateTimes =>
-  Object.fromEntries(STATE_CODES.map(code => [code, change(times[code], code)])) as StateTimes
-
 const knownTime = (times: StateTimes): number => STATE_CODES.filter(isKnown).reduce((sum, code) => sum + times[code], 0)
 
-const toHours = (ms: number): number => Math.round((ms / HOUR_MS) * 1000) / 1000
+const toHours = (ms: StateTimes): StateTimes =>
+  Object.fromEntries(STATE_CODES.map(code => [code, Math.round((ms[code] / HOUR_MS) * 1000) / 1000])) as StateTimes
 
 const share = (part: number, whole: number): number | null =>
   whole <= 0 ? null : Math.round(Math.min(1, part / whole) * 10_000) / 10_000

@@ -1,7 +1,7 @@
 import { isKnown, messageOf, NakamaError } from '@nakama/contract'
 import type { Log } from '@nakama/service'
 import type { CurrentState, StateInterval, StoreReader, TimeRange } from '@nakama/store'
-import { addSpent, DAY_MS, daysOf, HOUR_MS, observedByMachine, type Spent, sumRollups, wholeHours } from './capacity.ts'
+import { addSpent, cut, DAY_MS, HOUR_MS, observedByMachine, type Spent, sumRollups, wholeHours } from './capacity.ts'
 import { machineKey } from './register.ts'
 
 /** The past, from the store. The store may come later than we do, or go away: then this says so and the present goes on. */
@@ -34,6 +34,7 @@ const RENEW_MS = 60_000
 const ANSWER_MAX_MS = 10_000
 /** Questions over all machines that may wait for their turn. */
 const WAITING_MAX = 16
+const QUESTION_MS = 6 * HOUR_MS
 /** A day of the whole plan's network is half a megabyte here. */
 const CACHED_MAX = 64
 const FRESH_MS = 60_000
@@ -61,11 +62,15 @@ export const openHistory = (options: HistoryOptions): History => {
     }
   }
 
-  /** One day of all machines is many rows: never two such answers in memory at once. */
+  /** Hours of all machines are many rows: never more of them in memory than of one question. */
   const askInTurn = (range: TimeRange): Promise<Spent> => {
-    const mine = lastTurn.then(async () =>
-      sumRollups(await ask(store => store.rollups({ ...range, resolution: 'hour' }))),
-    )
+    const mine = lastTurn.then(async () => {
+      const parts: Spent[] = []
+      for (const part of cut(range, QUESTION_MS)) {
+        parts.push(sumRollups(await ask(store => store.rollups({ ...part, resolution: 'hour' }))))
+      }
+      return addSpent(parts)
+    })
     lastTurn = mine.catch(() => {})
     return mine
   }
@@ -85,7 +90,7 @@ export const openHistory = (options: HistoryOptions): History => {
 
   const spentOf = async (range: TimeRange): Promise<Spent> => {
     const days: Spent[] = []
-    for (const day of daysOf(range)) days.push(await spentOfDay(day))
+    for (const day of cut(range, DAY_MS)) days.push(await spentOfDay(day))
     return addSpent(days)
   }
 

@@ -110,7 +110,7 @@ const online = (
   const believed = !retained || (trusted && Math.abs(now - status.at) < INTERVALS.statusStaleMs)
   // After we were cut off: the last view stays until its time is up, and what lay in the broker does not change it.
   if (!believed && before?.offline === false) return { agent: before, ignored: ['stale-retained'] }
-  const saidAt = !retained ? now : trusted ? Math.min(status.at, now) : null
+  const saidAt = !retained ? now : trusted ? Math.min(status.at, now) : (before?.heardAt ?? null)
   const said = saidMachines(owned, before, status, now)
   const agent: AgentPresence = {
     conn: status.conn,

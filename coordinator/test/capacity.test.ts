@@ -5,8 +5,8 @@ import { describe, expect, it } from 'vitest'
 import {
   addSpent,
   capacity,
+  cut,
   DAY_MS,
-  daysOf,
   type GroupedMachine,
   HOUR_MS,
   observedByMachine,
@@ -80,7 +80,7 @@ describe('a range', () => {
         fc.array(hour, { maxLength: 40 }),
         (start, length, hours) => {
           const range = { from: start * HOUR_MS, to: (start + length) * HOUR_MS }
-          const days = daysOf(range)
+          const days = cut(range, DAY_MS)
           expect(days[0]?.from).toBe(range.from)
           expect(days.at(-1)?.to).toBe(range.to)
           days.forEach((day, i) => {
