@@ -134,25 +134,3 @@ describe('regrouping samples', () => {
     db.close()
   })
 })
-
-describe('a transaction', () => {
-  const folder = temporaryFolder()
-  afterAll(() => folder.remove())
-
-  it('rejects only the write that the tables refuse, and keeps the rest of it', () => {
-    const limits = { fileMaxBytes: 1e9, walMaxBytes: 1e8, busyTimeoutMs: 100 }
-    const db = openForWriting(join(folder.path, 'careful.db'), limits)
-    // Stands for a limit that only the tables know, such as the number of different signals.
-    db.exec(`CREATE TRIGGER no_poison BEFORE INSERT ON signal WHEN new.name = 'poison'
-      BEGIN SELECT raise(ABORT, 'no such signal, please'); END`)
-    const [writer, reader] = [openWriterCore(db), openReaderCore(db)]
-    const series = machines.next()
-    const sample = (at: number, name: string) =>
-      ({ type: 'samples', series, at: [at], signals: { [name]: [1] } }) as const
-    const outcome = writer.write([sample(T0, 'fine'), sample(T0 + 1, 'poison'), sample(T0 + 2, 'new')], T0)
-    expect(outcome).toEqual({ rejected: [[1, expect.stringContaining('no such signal')]] })
-    const range = { ...series, from: T0, to: T0 + 10 }
-    expect(reader.samples(range)).toEqual({ at: [T0, T0 + 2], signals: { fine: [1, null], new: [null, 1] } })
-    db.close()
-  })
-})

@@ -47,9 +47,16 @@ const unpack = async ({ series, seriesOf, at, ms }: PackedRollups): Promise<Roll
   const rollups: Rollup[] = []
   for (let row = 0; row < at.length; row++) {
     if (row > 0 && row % UNPACK_ROWS === 0) await new Promise(resolve => setImmediate(resolve))
-    const stateMs = {} as { -readonly [code in keyof Rollup['stateMs']]: number }
-    for (let column = 0; column < STATE_CODES.length; column++) {
-      stateMs[STATE_CODES[column] as (typeof STATE_CODES)[number]] = ms[row * STATE_CODES.length + column] as number
+    const first = row * STATE_CODES.length
+    // Written out, because it is run by the million: the columns stand in the order of `STATE_NUMBERS`.
+    const stateMs = {
+      RUNNING: ms[first] as number,
+      PAUSED: ms[first + 1] as number,
+      SETUP: ms[first + 2] as number,
+      IDLE: ms[first + 3] as number,
+      ALARM: ms[first + 4] as number,
+      OFF: ms[first + 5] as number,
+      OFFLINE: ms[first + 6] as number,
     }
     rollups.push({ series: series[seriesOf[row] as number] as Rollup['series'], at: at[row] as number, stateMs })
   }

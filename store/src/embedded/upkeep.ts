@@ -21,7 +21,7 @@ export interface Upkeep {
   /** Once a second or so: regroups samples, enforces retention and the bound on the disk, cuts the log back. */
   run(now: number): Notice[]
   /** After each transaction: makes room before the bound is met. `force`: a write has just met it. */
-  makeRoom(force: boolean): Notice[]
+  afterWrite(force: boolean): Notice[]
 }
 
 /** Work of one call beyond its first step: writes wait behind it. */
@@ -75,6 +75,17 @@ export const openUpkeep = (db: Database, limits: UpkeepLimits): Upkeep => {
   const isCrowded = (): boolean =>
     (db.pragma('page_count') - db.pragma('freelist_count')) * PAGE_BYTES > limits.fileMaxBytes * (1 - RESERVE)
 
+  /** Only what was regrouped can be dropped by age; folding itself needs some room. */
+  const tryFold = (): boolean => {
+    try {
+      if (regrouper.recentBytes() === 0) return false
+      regrouper.fold(foldMaxBytes)
+      return true
+    } catch {
+      return false
+    }
+  }
+
   const makeRoom = (force: boolean): Notice[] => {
     let rows = 0
     let until: number | null = null
@@ -83,10 +94,7 @@ export const openUpkeep = (db: Database, limits: UpkeepLimits): Upkeep => {
       if (!isCrowded() && !(force && rows === 0)) return false
       const oldest = oldestAt()
       if (oldest === null) {
-        if (regrouper.recentBytes() > 0) {
-          regrouper.fold(foldMaxBytes)
-          return true
-        }
+        if (tryFold()) return true
         const minutes = retention.dropMinutes()
         rows += minutes
         full = minutes === 0
@@ -108,7 +116,12 @@ export const openUpkeep = (db: Database, limits: UpkeepLimits): Upkeep => {
   }
 
   return {
-    makeRoom,
+    afterWrite(force) {
+      const notices = makeRoom(force)
+      // Between two runs more may come than a file near its bound could fold at once.
+      if (regrouper.recentBytes() >= foldMaxBytes) regrouper.fold(foldMaxBytes)
+      return notices
+    },
     run(now) {
       // Room first: in a full file nothing else would work.
       const notices = [...makeRoom(false), ...retain(now)]

@@ -68,7 +68,7 @@ const openWriter = (settings: WorkerSettings & { role: 'writer' }): Service => {
 /** What was written stays written, whatever happens here: the next upkeep meets the same trouble and tells of it. */
 const roomAfter = (upkeep: Upkeep, outcome: Outcome): Notice[] => {
   try {
-    return upkeep.makeRoom(outcome.failed !== undefined)
+    return upkeep.afterWrite(outcome.failed !== undefined)
   } catch {
     return []
   }
