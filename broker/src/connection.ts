@@ -93,7 +93,7 @@ export const openConnection = (
 
   const stream = new Duplex({
     readableHighWaterMark: READ_AHEAD_BYTES,
-    // Aedes must never see a full buffer: `outgoing` does the bounding.
+    // `outgoing` does the bounding: Aedes is never to wait for a 'drain'.
     writableHighWaterMark: Number.MAX_SAFE_INTEGER,
     read() {
       full = false

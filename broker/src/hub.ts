@@ -12,6 +12,7 @@ import { brokerMetrics } from './metrics.ts'
 import { createNotices } from './notices.ts'
 import type { PasswordBook } from './passwords.ts'
 import { openRetained, retainedPersistence } from './retained.ts'
+import { ROLES } from './rules.ts'
 import { openSessions, type Session } from './sessions.ts'
 
 export interface HubOptions {
@@ -41,6 +42,8 @@ export const openHub = async ({ listen, limits, passwords, log, metrics, now, al
   const retained = openRetained(limits)
   const notices = createNotices(log, now)
   const connections = new Set<Connection>()
+  /** Those of them that are not, or not yet, let in. */
+  const strangers = new Set<Connection>()
   const peers = new WeakMap<Duplex, Peer>()
   const startedAt = now()
   const messageAt: { in: number | undefined; out: number | undefined } = { in: undefined, out: undefined }
@@ -53,14 +56,14 @@ export const openHub = async ({ listen, limits, passwords, log, metrics, now, al
     return sum
   }
   const count = brokerMetrics(metrics, () => ({
-    connections: connections.size,
-    count: sessions.count,
     waitingBytes: waitingBytes(),
     retained: retained.size,
     retainedBytes: retained.bytes,
   }))
 
-  const noteAgents = (): void => {
+  const noteConnections = (): void => {
+    for (const role of ROLES) count.connections(role, sessions.count(role))
+    count.connections('none', strangers.size)
     agentsSince = sessions.count('agent') === 0 ? undefined : (agentsSince ?? now())
   }
 
@@ -75,7 +78,8 @@ export const openHub = async ({ listen, limits, passwords, log, metrics, now, al
       count.message(direction)
     },
     onAdmitted: ({ principal, connection }) => {
-      noteAgents()
+      strangers.delete(connection)
+      noteConnections()
       log.info({ ...idsOf(principal), role: principal.role, address: connection.address }, 'connected')
     },
     metrics: count,
@@ -102,6 +106,8 @@ export const openHub = async ({ listen, limits, passwords, log, metrics, now, al
 
   const onClosed = (peer: Peer, reason: DropReason | undefined): void => {
     connections.delete(peer.connection)
+    strangers.delete(peer.connection)
+    noteConnections()
     const { session, connection } = peer
     const ids = session === undefined ? {} : { ...idsOf(session.principal), role: session.principal.role }
     if (reason !== undefined) {
@@ -121,6 +127,8 @@ export const openHub = async ({ listen, limits, passwords, log, metrics, now, al
     )
     const peer: Peer = { connection, session: undefined, filters: new Set() }
     connections.add(connection)
+    strangers.add(connection)
+    noteConnections()
     peers.set(connection.stream, peer)
     const client = aedes.handle(connection.stream)
     connection.stream.once('close', () => {
@@ -132,7 +140,7 @@ export const openHub = async ({ listen, limits, passwords, log, metrics, now, al
 
   const release = (session: Session | undefined): void => {
     if (session !== undefined) sessions.release(session)
-    noteAgents()
+    noteConnections()
   }
 
   const listener = await openListener(listen, limits, {
@@ -158,7 +166,7 @@ export const openHub = async ({ listen, limits, passwords, log, metrics, now, al
       agents: sessions.count('agent'),
       ingests: sessions.count('ingest'),
       coordinators: sessions.count('coordinator'),
-      strangers: connections.size - sessions.size,
+      strangers: strangers.size,
       retained: retained.size,
       waitingBytes: waitingBytes(),
     }),

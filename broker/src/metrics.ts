@@ -1,12 +1,14 @@
 import type { Metrics } from '@nakama/service'
 import type { DropReason } from './connection.ts'
-import { ROLES, type Role } from './rules.ts'
+import type { Role } from './rules.ts'
 
 export type DeniedAction = 'connect' | 'publish' | 'subscribe' | 'receive'
 /** Beside a connection's own reasons, those for not even opening one. */
 export type ClosedReason = DropReason | 'connections-max' | 'address-max'
 
 export interface BrokerMetrics {
+  /** How many there are now; `none`: not authenticated. */
+  connections(role: Role | 'none', count: number): void
   message(direction: 'in' | 'out'): void
   bytes(direction: 'in' | 'out', bytes: number): void
   denied(action: DeniedAction): void
@@ -16,19 +18,13 @@ export interface BrokerMetrics {
 
 /** What the gauges read at each scrape. */
 export interface BrokerGauges {
-  /** All of them, also those not yet authenticated. */
-  readonly connections: number
-  readonly count: (role: Role) => number
   readonly waitingBytes: number
   readonly retained: number
   readonly retainedBytes: number
 }
 
 export const brokerMetrics = (metrics: Metrics, gauges: () => BrokerGauges): BrokerMetrics => {
-  for (const role of ROLES) {
-    metrics.gauge(`connections_${role}`, `Connections of role ${role}`, () => gauges().count(role))
-  }
-  metrics.gauge('connections', 'Connections, authenticated or not', () => gauges().connections)
+  const connections = metrics.gauge('connections', 'Connections by role', undefined, ['role'])
   metrics.gauge('outgoing_waiting_bytes', 'Bytes that clients have not taken yet', () => gauges().waitingBytes)
   metrics.gauge('retained_messages', 'Retained messages', () => gauges().retained)
   metrics.gauge('retained_bytes', 'Payload bytes of the retained messages', () => gauges().retainedBytes)
@@ -41,6 +37,7 @@ export const brokerMetrics = (metrics: Metrics, gauges: () => BrokerGauges): Bro
   const perMessage = { in: messages.labels('in'), out: messages.labels('out') }
   const perByte = { in: bytes.labels('in'), out: bytes.labels('out') }
   return {
+    connections: (role, count) => connections.set({ role }, count),
     message: direction => perMessage[direction].inc(),
     bytes: (direction, count) => perByte[direction].inc(count),
     denied: action => denied.inc({ action }),

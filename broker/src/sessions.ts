@@ -19,7 +19,6 @@ export interface Sessions {
   /** Gives the place back, once everything of the connection is over. */
   release(session: Session): void
   count(role: Role): number
-  readonly size: number
 }
 
 export const openSessions = (): Sessions => {
@@ -55,8 +54,5 @@ export const openSessions = (): Sessions => {
       place.leave()
     },
     count,
-    get size() {
-      return places.size
-    },
   }
 }

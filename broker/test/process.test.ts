@@ -61,7 +61,7 @@ describe('the broker as a process', () => {
     expect(health.lastMessageOutAgeMs).toBeLessThan(5_000)
     expect((await fetch(`${http}/readyz`)).status).toBe(200)
     const metrics = await (await fetch(`${http}/metrics`)).text()
-    expect(metrics).toMatch(/^nakama_broker_connections_agent 1$/m)
+    expect(metrics).toMatch(/^nakama_broker_connections\{role="agent"\} 1$/m)
     expect(metrics).toMatch(/^nakama_broker_messages_total\{direction="out"\} 1$/m)
 
     const before = performance.now()

@@ -9,6 +9,7 @@ import mqttPacket, { type Packet } from 'mqtt-packet'
 import { expect, vi } from 'vitest'
 import { type BrokerConfig, startBroker } from '../src/index.ts'
 import type { DEFAULT_LIMITS } from '../src/limits.ts'
+import { ROLES } from '../src/rules.ts'
 
 export const AGENT = 'agent:kamata:pi'
 export const OTHER = 'agent:haneda:pi'
@@ -43,6 +44,8 @@ export interface TestBroker {
   readonly service: RunningService
   /** One sample of the metrics, 0 before it was first counted: `dropped_total{reason="lost"}`. */
   metric(sample: string): Promise<number>
+  /** Of all roles and none. */
+  connections(): Promise<number>
 }
 
 export const startTestBroker = async (
@@ -71,14 +74,19 @@ export const startTestBroker = async (
   })
   onCleanUp(() => service.stop())
   const { mqtt: url, http } = service.addresses as { mqtt: string; http: string }
+  const metric = async (sample: string): Promise<number> => {
+    const line = (await metrics.text()).split('\n').find(text => text.startsWith(`nakama_broker_${sample} `))
+    return line === undefined ? 0 : Number(line.split(' ').at(-1))
+  }
   return {
     port: Number(new URL(url).port),
     url,
     http,
     service,
-    async metric(sample) {
-      const line = (await metrics.text()).split('\n').find(text => text.startsWith(`nakama_broker_${sample} `))
-      return line === undefined ? 0 : Number(line.split(' ').at(-1))
+    metric,
+    async connections() {
+      const counts = await Promise.all([...ROLES, 'none'].map(role => metric(`connections{role="${role}"}`)))
+      return counts.reduce((sum, count) => sum + count, 0)
     },
   }
 }
