@@ -90,6 +90,12 @@ describe('docker-compose.yml', () => {
   })
 })
 
+it('the sample configuration of an agent is one that an agent takes', async () => {
+  const [main, sample] = [join(ROOT, 'edge-agent/src/main.ts'), join(ROOT, 'deploy/agent.sample.yaml')]
+  const checked = promisify(execFile)(process.execPath, [main, '--config', sample, '--check-config'])
+  await expect(checked).resolves.toMatchObject({ stdout: `${sample}: ok\n` })
+})
+
 describe('Dockerfile', () => {
   it('runs the same Node as everywhere else', () => {
     const { devDependencies } = JSON.parse(text('package.json')) as { devDependencies: { node: string } }
