@@ -63,7 +63,7 @@ export const startPipeline = async (options: PipelineOptions): Promise<Pipeline>
     agents: () => agents.size,
     machines: () => machines.size,
     queuedBytes: () => committer.queuedBytes,
-    heldBytes: () => intake.heldBytes,
+    heldBytes: () => agents.heldBytes,
     active: () => Number(isActive()),
   })
   const shared = { now, log, metrics }
@@ -107,7 +107,7 @@ export const startPipeline = async (options: PipelineOptions): Promise<Pipeline>
     facts: () => ({
       refusedSince: committer.refusedSince,
       newestAt: committer.newestAt ?? storedBefore.reduce<number | undefined>(newest, undefined),
-      queuedBytes: committer.queuedBytes + intake.heldBytes,
+      queuedBytes: committer.queuedBytes + agents.heldBytes,
       agents: agents.size,
     }),
     stop: committer.stop,

@@ -70,9 +70,9 @@ describe('ingest as a process', () => {
       await vi.waitFor(() => expect(JSON.parse(agent.presences.at(-1)!)).toMatchObject({ online: false }), within)
     }
     append(batches)
-    const ingest = await room.spawnIngest('main')
+    const ingest = await room.startIngest('main')
     await vi.waitFor(() => expect(journal.done).toBe(true), within)
-    expect(await ingest.stop()).toBe(0)
+    await ingest.stop()
 
     const range = { shop: WHO.shop, machine: 'm1', from: start - HOUR, to: start + 4 * HOUR }
     await readStore(async store => {
@@ -89,7 +89,7 @@ describe('ingest as a process', () => {
       expect([hour?.stateMs.RUNNING, hour?.stateMs.IDLE]).toEqual([HOUR / 3, HOUR / 3])
       expect(agent.acks.every(({ store: id }) => id === store.id)).toBe(true)
     })
-  }, 40_000)
+  }, 60_000)
 
   it('tells who it is, how old its last work is, and that it is gone', async () => {
     const journal = openJournal()

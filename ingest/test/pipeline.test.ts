@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import type { AgentId, NakamaRecord } from '@nakama/contract'
+import { type AgentId, LIMITS, type NakamaRecord } from '@nakama/contract'
 import type { MachineRef, MinutesByState, Rollup, StateInterval } from '@nakama/store'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
@@ -240,6 +240,35 @@ describe('the way from records to the store', () => {
     const { shop, machine } = who
     const { signals } = await bench.store.samples({ shop, machine, ...EVERYTHING })
     expect(signals.tick).toEqual(Array.from({ length: 4_000 }, (_, i) => i))
+  })
+
+  it('takes from one agent no more than a little over its window at once, so that there is room for the others', async () => {
+    const flood = await bench.fresh()
+    const lock = new DatabaseSync(bench.storeFile)
+    lock.exec('BEGIN IMMEDIATE')
+    const journal = openJournal()
+    const name = 'x'.repeat(80)
+    const profile = { type: 'profile', at: MORNING, machine: 'm1', kind: 'nc-lathe', name } as const
+    for (let i = 0; i < 40; i++) journal.append(epochOf(1), Array<NakamaRecord>(300).fill(profile))
+    for (const line of journal.unacked()) bench.pipeline.records(flood, line)
+    const { queuedBytes } = bench.pipeline.facts()
+    expect(queuedBytes).toBeGreaterThan(LIMITS.windowMaxBytes)
+    expect(queuedBytes).toBeLessThanOrEqual(2 * LIMITS.windowMaxBytes + LIMITS.packetMaxBytes)
+    expect(await bench.metrics()).toMatch(/nakama_ingest_shed_messages_total{why="agent-too-fast"} [1-9]/)
+    const other = openJournal()
+    other.append(epochOf(1), [state(MORNING, 'IDLE', MORNING)])
+    bench.pipeline.records({ ...flood, agent: 'other' }, message(other.unacked()))
+    expect(bench.pipeline.facts().queuedBytes).toBeGreaterThan(queuedBytes)
+    lock.exec('ROLLBACK')
+    lock.close()
+    await vi.waitFor(
+      () => {
+        takeAcks(journal)
+        for (const line of journal.unacked()) bench.pipeline.records(flood, line)
+        expect(journal.done).toBe(true)
+      },
+      { timeout: 10_000 },
+    )
   })
 
   it('calls every machine of an agent OFFLINE in a gap of them all', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { openAgents } from '../src/intake/agents.ts'
 import { sortRecord } from '../src/intake/sort.ts'
 import { NO_TWINS, stepTwins } from '../src/intake/twins.ts'
 import { grantWindow } from '../src/intake/window.ts'
@@ -85,6 +86,19 @@ describe('the window', () => {
   it('is never more than a share of the total', () => {
     expect(grantWindow(limits, 256, 10, false)).toBe(100)
     expect(grantWindow(limits, undefined, 100, false)).toBe(10)
+  })
+})
+
+describe('the agents that are remembered', () => {
+  it('are bounded in number, and what is held for one that is forgotten counts no more', () => {
+    const agents = openAgents(2)
+    for (const agent of ['a', 'b', 'c']) {
+      agents.place(agents.of({ shop: 's', agent }), { streams: [], heldBytes: 100 })
+    }
+    expect([agents.size, agents.heldBytes]).toEqual([2, 200])
+    expect(agents.find({ shop: 's', agent: 'a' })).toBeUndefined()
+    agents.place(agents.of({ shop: 's', agent: 'b' }), { streams: [], heldBytes: 30 })
+    expect(agents.heldBytes).toBe(130)
   })
 })
 

@@ -28,11 +28,12 @@ export interface IntakeOptions {
 export interface Intake {
   records(from: AgentId, payload: string): void
   stored(batches: readonly TakenBatch[]): void
-  readonly heldBytes: number
 }
 
 const STREAMS_MAX = 16
 const POSITION_LIMITS = { heldMaxBytes: LIMITS.windowMaxBytes, streamsMax: STREAMS_MAX }
+/** Of one agent, taken and not yet stored: nobody who keeps to the window comes near it. */
+const IN_HAND_MAX_BYTES = 2 * LIMITS.windowMaxBytes + LIMITS.packetMaxBytes
 /** An agent that sent within this time shares the total window. */
 const SENDING_MS = 60_000
 /** Above this part of the queue's limit windows go back to the first. */
@@ -41,13 +42,11 @@ const SENDERS_COUNTED_MS = 1_000
 
 export const createIntake = (options: IntakeOptions): Intake => {
   const { agents, now, log, metrics } = options
-  let heldBytes = 0
   let senders = { count: 0, countedAt: 0 }
 
   const feed = (agent: Agent, input: PositionInput): number => {
     const { state, outputs } = step(POSITION_LIMITS, agent.positions, input)
-    heldBytes += state.heldBytes - agent.positions.heldBytes
-    agent.positions = state
+    agents.place(agent, state)
     let acked = -1
     for (const output of outputs) {
       if (output.type === 'take') take(agent, output)
@@ -66,6 +65,7 @@ export const createIntake = (options: IntakeOptions): Intake => {
       metrics.twins.inc()
       log.error({ ...agent.id, code: 'AGENT_TWINS' }, 'two journals of one agent send in turn: was its card copied?')
     }
+    agent.inHandBytes += bytes
     options.submit({ from: agent.id, lane, epoch, seq, records, bytes })
   }
 
@@ -86,12 +86,16 @@ export const createIntake = (options: IntakeOptions): Intake => {
   return {
     records(from, payload) {
       // The journal of the agent has it: it comes again when there is room.
-      if (options.queuedBytes() + heldBytes + payload.length > options.queueMaxBytes) {
+      if (options.queuedBytes() + agents.heldBytes + payload.length > options.queueMaxBytes) {
         metrics.shed.inc({ why: 'queue-full' })
         return
       }
-      metrics.receivedBytes.inc(payload.length)
       const agent = agents.of(from)
+      if (agent.inHandBytes + payload.length > IN_HAND_MAX_BYTES) {
+        metrics.shed.inc({ why: 'agent-too-fast' })
+        return
+      }
+      metrics.receivedBytes.inc(payload.length)
       agent.sentAt = now()
       const again = new Map<string, Pick<Ack, 'lane' | 'epoch' | 'seq'>>()
       for (const decoded of decodeBatches(payload)) {
@@ -117,16 +121,17 @@ export const createIntake = (options: IntakeOptions): Intake => {
     },
     stored(batches) {
       const newest = new Map<string, TakenBatch>()
-      // Of one stream the batches come in order: the last one stands for all.
-      for (const batch of batches)
-        newest.set(`${batch.from.shop}/${batch.from.agent}/${batch.lane}/${batch.epoch}`, batch)
+      for (const batch of batches) {
+        const { from, lane, epoch, bytes } = batch
+        const agent = agents.of(from)
+        agent.inHandBytes = Math.max(0, agent.inHandBytes - bytes)
+        // Of one stream the batches come in order: the last one stands for all.
+        newest.set(`${from.shop}/${from.agent}/${lane}/${epoch}`, batch)
+      }
       for (const { from, lane, epoch, seq } of newest.values()) {
         const agent = agents.of(from)
         acknowledge(agent, { lane, epoch, seq: feed(agent, { type: 'stored', lane, epoch, seq }) })
       }
-    },
-    get heldBytes() {
-      return heldBytes
     },
   }
 }

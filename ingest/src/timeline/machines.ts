@@ -35,12 +35,12 @@ export const openMachines = (current: readonly CurrentState[], maxMachines: numb
 
   const entryOf = (ref: MachineRef): Entry => {
     const key = machineKey(ref)
-    const entry = entries.get(key) ?? { kind: 'other', tail: undefined, isOwn: false, presumed: undefined }
-    if (!entries.has(key)) {
-      // The one that was added first; it is learnt anew when it is heard of again.
-      if (entries.size >= maxMachines) entries.delete(entries.keys().next().value as string)
-      entries.set(key, entry)
-    }
+    const found = entries.get(key)
+    if (found !== undefined) return found
+    // The one that was added first goes; it is learnt anew when it is heard of again.
+    if (entries.size >= maxMachines) entries.delete(entries.keys().next().value as string)
+    const entry: Entry = { kind: 'other', tail: undefined, isOwn: false, presumed: undefined }
+    entries.set(key, entry)
     return entry
   }
 
