@@ -73,10 +73,10 @@ const layDown = (file: Buffer, sections: readonly { header: SectionHeader; paylo
   return file
 }
 
-const PAYLOADS = [['[{"a":1}]', '[{"b":22}]'], [`[{"d":"${'x'.repeat(5_000)}"}]`, '[{"e":1}]'], ['[{"f":6}]']]
+const PAYLOADS = [['[{"a":1}]', '[{"b":22}]'], [`[{"d":"${'x'.repeat(600)}"}]`, '[{"e":1}]'], ['[{"f":6}]']]
 const THIRD: SectionHeader = { ...SECOND, epoch: 'aaaaaaaaaaaaaaaa', opening: 5, previous: { opening: 4, seq: 2 } }
 const SECTIONS = [FIRST, SECOND, THIRD].map((header, i) => ({ header, payloads: PAYLOADS[i]! }))
-const SHORT_BYTES = 24_576
+const SHORT_BYTES = 12_288
 
 const wholeFile = (): Buffer => layDown(Buffer.alloc(SHORT_BYTES), SECTIONS)
 
@@ -85,11 +85,12 @@ const expectNothingWrong = (bytes: Buffer): void => {
   const scan = scanSegment(bytes)
   const found = payloadsOf(bytes, scan)
   if (scan.type !== 'segment') return
+  // Plain comparisons: this is called for every octet.
   const openings = scan.sections.map(({ header }) => header.opening)
-  expect(openings).toEqual([...new Set(openings)].sort((a, b) => a - b))
-  scan.sections.forEach(({ header }, i) => {
-    const written = PAYLOADS[header.opening - FIRST.opening]!
-    expect(found[i]).toEqual(written.slice(0, found[i]!.length))
+  if (openings.some((opening, i) => opening <= (openings[i - 1] ?? 0))) throw new Error(`openings ${openings}`)
+  openings.forEach((opening, i) => {
+    const written = PAYLOADS[opening - FIRST.opening]!
+    if (found[i]!.some((payload, n) => payload !== written[n])) throw new Error(`opening ${opening}: ${found[i]}`)
   })
 }
 
@@ -167,27 +168,24 @@ describe('a segment that was cut', () => {
   it('gives at every length what was whole, and shows that the rest is missing', () => {
     const whole = wholeFile()
     const used = whole.findLastIndex(octet => octet !== 0) + 1
+    const scan = scanSegment(whole)
+    const ends = scan.type === 'segment' ? scan.sections.map(section => section.end + 8) : []
+    // Octets after a section's end mark and before enough of the next header to know it by.
+    const isBetween = (length: number): boolean => ends.some(end => length >= end && length < alignSection(end) + 16)
     for (let length = 0; length < used; length++) {
       const bytes = whole.subarray(0, length)
       expectNothingWrong(bytes)
       if (isComplete(bytes)) throw new Error(`complete at ${length}`)
       // A cut between two sections is seen by what follows in the next file, or not at all: the end was meant.
-      if (!isLossSeen(bytes) && !isBetweenSections(length)) throw new Error(`loss not seen at ${length}`)
+      if (!isLossSeen(bytes) && !isBetween(length)) throw new Error(`loss not seen at ${length}`)
     }
   }, 20_000)
 })
 
-/** Octets after a section's end mark and before the next section's header. */
-const isBetweenSections = (length: number): boolean => {
-  const scan = scanSegment(wholeFile())
-  if (scan.type !== 'segment') return false
-  return scan.sections.some(({ end }) => length >= end + 8 && length < alignSection(end + 8) + 16)
-}
-
 describe('a segment in which bits have flipped', () => {
   it('loses nothing to one flip in a header', () => {
     const whole = wholeFile()
-    for (const start of [0, 4096, 12_288]) {
+    for (const start of [0, 4096, 8192]) {
       for (let bit = 0; bit < 64 * 8; bit++) {
         const bytes = Buffer.from(whole)
         bytes[start + (bit >> 3)]! ^= 1 << (bit & 7)

@@ -306,6 +306,19 @@ describe('a journal that is opened again', () => {
     for (let second = 60; second < 100; second++) expect(delivered.has(at(second))).toBe(true)
   })
 
+  it('tells no loss after a crash when everything that is gone was acknowledged', async () => {
+    const disk = createDisk(seeded(1))
+    const journal = await onDisk(disk)
+    for (let round = 0; round < 5; round++) {
+      await fill(journal, 'samples', round * 20, round * 20 + 20)
+      await drain(journal)
+    }
+    disk.crash(true)
+    const next = await onDisk(disk)
+    await next.flush()
+    expect(gapsIn(recordsOf(await drain(next)))).toEqual([])
+  })
+
   it('needs no acks file: what was acknowledged is then delivered once more', async () => {
     const journal = await openTestJournal({ dir })
     journal.append(recordOf('events', at(1)))
