@@ -53,7 +53,10 @@ export const openRetained = ({
         return
       }
       const matches = matcher(filter)
-      for (const message of messages.values()) if (matches(message.topic)) yield message
+      const start = fixedStart(filter)
+      for (const message of messages.values()) {
+        if (message.topic.startsWith(start) && matches(message.topic)) yield message
+      }
     },
   }
 }
@@ -107,6 +110,12 @@ const copyOf = (payload: Buffer): Buffer => {
   const copy = Buffer.allocUnsafeSlow(payload.length)
   payload.copy(copy)
   return copy
+}
+
+/** What every match begins with: most topics are told apart by it, without being split. (`a/#` matches `a` too.) */
+const fixedStart = (filter: string): string => {
+  const start = filter.slice(0, filter.search(/[+#]/))
+  return filter.endsWith('#') && start.endsWith('/') ? start.slice(0, -1) : start
 }
 
 /** MQTT 3.1.1 section 4.7: `+` is one level, `#` is this level and all below; neither matches a topic that starts with `$`. */
