@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs'
-import { appendFile, rename, stat } from 'node:fs/promises'
+import { appendFile, open, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /** A log of JSON lines that others read while it grows. */
@@ -25,10 +25,7 @@ export const openNdjsonLog = (file: string, maxBytes: number): NdjsonLog => {
 
   const write = async (text: string): Promise<void> => {
     try {
-      bytes ??= await stat(file).then(
-        found => found.size,
-        () => 0,
-      )
+      bytes ??= await wholeBytes(file)
       if (bytes > 0 && bytes + text.length > maxBytes / 2) {
         await rename(file, `${file}.1`)
         bytes = 0
@@ -56,5 +53,22 @@ export const openNdjsonLog = (file: string, maxBytes: number): NdjsonLog => {
     get failure() {
       return failure
     },
+  }
+}
+
+const TAIL_BYTES = 64 * 1024
+
+/** The length of a file up to its last whole line; what a killed process left of another line is cut off. */
+const wholeBytes = async (file: string): Promise<number> => {
+  const handle = await open(file, 'a+')
+  try {
+    const { size } = await handle.stat()
+    const tail = Buffer.alloc(Math.min(size, TAIL_BYTES))
+    await handle.read(tail, 0, tail.length, size - tail.length)
+    const whole = size - tail.length + tail.lastIndexOf(0x0a) + 1
+    if (whole < size) await handle.truncate(whole)
+    return whole
+  } finally {
+    await handle.close()
   }
 }
