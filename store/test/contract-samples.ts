@@ -91,15 +91,13 @@ export const describeSamples = (store: () => Store): void => {
 
     it('of one time and signal keep the later value, and null never replaces one', async () => {
       const series = machines.next()
+      const at = [T0, T0 + 1000]
       await writeAll(store(), [
-        samples(series, { at: [T0], signals: { load: [1], speed: [5] } }),
-        samples(series, { at: [T0], signals: { load: [2], speed: [null] } }),
+        samples(series, { at, signals: { load: [1, 1], speed: [5, null] } }),
+        samples(series, { at, signals: { load: [2, null], speed: [null, 6] } }),
       ])
-      await writeAll(store(), [samples(series, { at: [T0], signals: { load: [3], lamp_red: [null] } })])
-      expect(await store().samples({ ...series, ...around })).toEqual({
-        at: [T0],
-        signals: { load: [3], speed: [5] },
-      })
+      await writeAll(store(), [samples(series, { at, signals: { load: [3, null], lamp_red: [null, null] } })])
+      expect(await store().samples({ ...series, ...around })).toEqual({ at, signals: { load: [3, 1], speed: [5, 6] } })
     })
 
     it.each([

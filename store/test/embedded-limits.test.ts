@@ -32,12 +32,12 @@ describe('the embedded store within its limits', () => {
       log: { info: fields => log.push(fields), warn: fields => log.push(fields) },
     })
     const series = machines.next()
-    const hours = 45
+    const hours = 38
     const first = T0 - hours * HOUR_MS
     const idle = { type: 'state', series, code: 'IDLE', provisional: false } as const
     for (let hour = 0; hour < hours; hour++) {
       const from = first + hour * HOUR_MS
-      await writeAllInTime(store, [
+      await writeAll(store, [
         noise(series, from),
         { type: 'rollup', series, hour: from, minutes: { IDLE: new Array(60).fill(60_000) } },
         { ...idle, from, to: from + HOUR_MS, since: from },
@@ -208,18 +208,6 @@ describe('the embedded store within its limits', () => {
     await reader.close()
   })
 })
-
-/** Hands in again what comes back, as ingest does. */
-const writeAllInTime = async (store: Store, writes: readonly StoreWrite[]): Promise<void> => {
-  let left = writes
-  await vi.waitFor(
-    async () => {
-      left = (await store.write(left)).retry
-      expect(left).toEqual([])
-    },
-    { timeout: 10_000, interval: 10 },
-  )
-}
 
 /** Readings that no packing makes smaller. */
 const noise = (series: ReturnType<typeof machines.next>, from: number, rows = 3600): StoreWrite => {

@@ -110,7 +110,7 @@ describe('regrouping samples', () => {
         const model = new Map<number, number>()
         for (const each of steps) {
           if ('fold' in each) regrouper.fold(each.fold)
-          else if ('compact' in each) regrouper.compactOne(later)
+          else if ('compact' in each) while (regrouper.compactOne(later));
           else {
             const at = Array.from({ length: each.rows }, (_, row) => T0 + (each.offset + row) * 1000)
             for (const time of at) model.set(time, each.load)

@@ -18,13 +18,29 @@ describe('a transaction', () => {
     db.exec(`CREATE TRIGGER no_poison BEFORE INSERT ON signal WHEN new.name = 'poison'
       BEGIN SELECT raise(ABORT, 'no such signal, please'); END`)
     const [writer, reader] = [openWriterCore(db), openReaderCore(db)]
-    const series = machines.next()
-    const sample = (at: number, name: string) =>
-      ({ type: 'samples', series, at: [at], signals: { [name]: [1] } }) as const
-    const outcome = writer.write([sample(T0, 'fine'), sample(T0 + 1, 'poison'), sample(T0 + 2, 'new')], T0)
+    const [series, unheard] = [machines.next(), machines.next()]
+    const sample = (of: typeof series, at: number, name: string): StoreWrite => ({
+      type: 'samples',
+      series: of,
+      at: [at],
+      signals: { [name]: [1] },
+    })
+    const outcome = writer.write(
+      [
+        sample(series, T0, 'fine'),
+        sample(unheard, T0, 'poison'),
+        sample(unheard, T0, 'fine'),
+        sample(series, T0 + 2, 'new'),
+      ],
+      T0,
+    )
     expect(outcome).toEqual({ rejected: [[1, expect.stringContaining('no such signal')]] })
-    const range = { ...series, from: T0, to: T0 + 10 }
-    expect(reader.samples(range)).toEqual({ at: [T0, T0 + 2], signals: { fine: [1, null], new: [null, 1] } })
+    const range = { from: T0, to: T0 + 10 }
+    expect(reader.samples({ ...series, ...range })).toEqual({
+      at: [T0, T0 + 2],
+      signals: { fine: [1, null], new: [null, 1] },
+    })
+    expect(reader.samples({ ...unheard, ...range })).toEqual({ at: [T0], signals: { fine: [1] } })
     db.close()
   })
 

@@ -81,9 +81,9 @@ export const openRollupReader = (db: Database, dictionary: Dictionary): RollupRe
         return collect(dictionary, [])
       const one = wanted.size === 1 && query.machine !== undefined ? [...wanted.keys()][0] : undefined
       const unitMs = query.resolution === 'hour' ? HOUR_MS : MINUTE_MS
-      // Whole buckets, and none where there is nothing: a range from 1970 on costs nothing more.
+      // Every bucket that starts before `to` is wanted whole, and none is looked for where there is nothing: a range from 1970 on costs nothing more.
       const from = Math.max(Math.floor(query.from / unitMs) * unitMs, firstDay * DAY_MS)
-      const to = Math.min(Math.ceil(query.to / unitMs) * unitMs, (lastDay + 1) * DAY_MS)
+      const to = Math.min(query.to, (lastDay + 1) * DAY_MS)
       if (from >= to) return collect(dictionary, [])
       const blocks: Block[] = []
       if (query.resolution === 'hour') {
