@@ -55,9 +55,14 @@ test('machines stand by kind, the free ones first and those of which nobody know
     aMachine({ machine: 'runs', state: 'RUNNING' }),
     aMachine({ machine: 'free' }),
   ]
-  const groups = groupsOf(machines.toReversed(), NO_FILTER)
-  expect(groups.map(({ kind }) => kind)).toEqual(['nc-lathe', 'vertical-mc'])
-  expect(groups[0]?.machines.map(({ machine }) => machine)).toEqual(['free', 'runs', 'rests', 'gone'])
+  const anyOrder = fc.shuffledSubarray(machines, { minLength: machines.length })
+  fc.assert(
+    fc.property(anyOrder, shuffled => {
+      const groups = groupsOf(shuffled, NO_FILTER)
+      expect(groups.map(({ kind }) => kind)).toEqual(['nc-lathe', 'vertical-mc'])
+      expect(groups[0]?.machines.map(({ machine }) => machine)).toEqual(['free', 'runs', 'rests', 'gone'])
+    }),
+  )
 })
 
 test('the filter for what can be had leaves out idle machines of shops that rest or never said', () => {

@@ -39,6 +39,8 @@ export const App = (): View => {
   const reception = receptionOf(picture)
   const notStored = notStoredSince(picture)
   const words = WORDS[lang]
+  const lostBanner = (): View =>
+    reception.is === 'lost' ? html`<${LostBanner} lang=${lang} lost=${reception} now=${now} />` : null
 
   useEffect(() => {
     document.title = reception.is === 'lost' ? `${words.lost}｜${words.brand}` : words.title(free)
@@ -55,7 +57,7 @@ export const App = (): View => {
           onKind=${(kind: string) => setFilter({ ...filter, kinds: toggled(filter.kinds, kind) })}
         />
       </div>
-      ${reception.is === 'lost' && html`<${LostBanner} lang=${lang} lost=${reception} now=${now} />`}
+      ${lostBanner()}
       ${notStored !== undefined && html`<${StoringNote} lang=${lang} since=${notStored} now=${now} />`}
       <${Filters}
         lang=${lang}
@@ -81,6 +83,7 @@ export const App = (): View => {
             lang=${lang}
             machine=${shownMachine}
             now=${now}
+            notice=${lostBanner()}
             onClose=${() => setOpened(undefined)}
           />
         `

@@ -13,13 +13,15 @@ export interface PanelProps {
   readonly lang: Lang
   readonly machine: MachineView
   readonly now: number
+  /** What the board says above all, and what this dialog would cover. */
+  readonly notice: View
   readonly onClose: () => void
 }
 
 const RENEW_MS = 60_000
 
 /** One machine at length: whom to call, its last day, and whether its shop takes work. A modal dialog, so that Escape closes it. */
-export const Panel = ({ lang, machine, now, onClose }: PanelProps): View => {
+export const Panel = ({ lang, machine, now, notice, onClose }: PanelProps): View => {
   const words = WORDS[lang]
   const dialog = useRef<HTMLDialogElement>(null)
   const day = useDay(machine)
@@ -36,6 +38,7 @@ export const Panel = ({ lang, machine, now, onClose }: PanelProps): View => {
       onClose=${onClose}
       onClick=${closeOnBackdrop}
     >
+      ${notice}
       <div class="panel-body" data-state=${machine.state} data-free=${machine.free} data-taking=${String(machine.taking)}>
         <header class="panel-head">
           <p class="panel-kind">${kindName(machine.kind, lang)}</p>

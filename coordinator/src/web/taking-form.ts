@@ -24,7 +24,7 @@ export const TakingForm = ({ lang, machine, now }: TakingFormProps): View => {
   const waiting = takingRequest?.status === 'waiting' ? takingRequest : undefined
   const chosen = value ?? waiting?.value ?? taking
   const inForce = taking === null ? words.takingUnknown : taking ? words.taking : words.resting
-  const status = problem !== undefined ? 'failed' : (takingRequest?.status ?? 'in-force')
+  const status = sending ? 'sending' : problem !== undefined ? 'failed' : (takingRequest?.status ?? 'in-force')
 
   const send = async (event: Event): Promise<void> => {
     event.preventDefault()
