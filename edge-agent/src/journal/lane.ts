@@ -97,6 +97,9 @@ export const openLane = ({ lane, epoch, opening, segments, acked: found }: LaneO
   const isDone = (segment: Segment): boolean =>
     segment.sections.every(section => isEmpty(section) || isAtOrBefore(endOf(section), acked))
 
+  /** Whether the newest record is elsewhere than in the oldest segment. */
+  const hasLater = (): boolean => segments.slice(1).some(segment => !segment.sections.every(isEmpty))
+
   const unackedSections = (): Section[] =>
     sectionsOf(segments).filter(section => !isEmpty(section) && !isAtOrBefore(endOf(section), acked))
 
@@ -228,12 +231,12 @@ export const openLane = ({ lane, epoch, opening, segments, acked: found }: LaneO
     /** A segment that nobody needs any more, oldest first; it leaves the book. */
     releaseDone(): Segment | undefined {
       const [first] = segments
-      if (first === undefined || segments.length <= KEPT_SEGMENTS || !isDone(first)) return undefined
+      if (first === undefined || segments.length <= KEPT_SEGMENTS || !isDone(first) || !hasLater()) return undefined
       return segments.shift()
     },
-    /** Whether the oldest segment can be given up and the newest record would still be there. */
+    /** Whether the oldest segment can be given up. */
     get canGiveUp(): boolean {
-      return segments.slice(1).some(segment => segment.sections.some(section => !isEmpty(section)))
+      return hasLater()
     },
     giveUp(segment: Segment, loss?: ToldLoss): void {
       const end = segment.sections.findLast(section => !isEmpty(section))

@@ -1,9 +1,10 @@
+import { LANES } from '@nakama/contract'
 import type { Log } from '@nakama/service'
 import type { Acked } from './acks-format.ts'
 import { scanSegment } from './format.ts'
 import { KEPT_SEGMENTS } from './lane.ts'
 import { spanOfExtent } from './reader.ts'
-import { type FoundFile, type FoundSection, type Recovered, recover } from './recovery.ts'
+import { type FoundFile, type FoundSection, isEmpty, type Recovered, recover } from './recovery.ts'
 import { isSegmentName } from './room.ts'
 import { readAgain, type Storage } from './storage.ts'
 import { type Newest, newestReadings } from './times.ts'
@@ -20,7 +21,9 @@ export const readJournal = async (
     files.push(await readFound(storage, name, log))
   }
   const found = recover(files, acked, now)
-  const newest = [...found.segments.events.slice(-KEPT_SEGMENTS), ...found.segments.samples.slice(-KEPT_SEGMENTS)]
+  const newest = LANES.flatMap(lane =>
+    found.segments[lane].filter(segment => !segment.sections.every(isEmpty)).slice(-KEPT_SEGMENTS),
+  )
   const batches: string[] = []
   for (const { name } of newest) batches.push(...(await readBatches(storage, name)))
   return { ...found, lastJournaled: newestReadings(batches) }

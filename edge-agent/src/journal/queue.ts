@@ -99,9 +99,12 @@ export const createQueue = ({
       else ignored.inc()
     },
     async deadLetter(lane, epoch, seq) {
+      const isHead = (): boolean => {
+        const [head] = books[lane].streams()
+        return head?.epoch === epoch && head.oldest === seq
+      }
       const [batch] = await read(lane, epoch, seq, 1)
-      const [head] = books[lane].streams()
-      if (batch?.seq !== seq || head?.epoch !== epoch || head.oldest !== seq) return ignored.inc()
+      if (batch?.seq !== seq || !isHead()) return ignored.inc()
       const line = `${encodeBatch({ lane, epoch, seq }, seq, batch.recordsJson)}\n`
       try {
         const isKept = await storage.appendTo(DEAD_LETTER_FILE, line, DEAD_LETTER_MAX_BYTES)
@@ -111,7 +114,7 @@ export const createQueue = ({
         return
       }
       // Meanwhile it may have been acknowledged after all.
-      if (books[lane].streams()[0]?.oldest !== seq) return
+      if (!isHead()) return
       dead.inc()
       const span = spanOfBatch(batch.recordsJson)
       const loss = span && onLoss({ what: lane, from: span.from, to: span.to + 1 }, 'dead-letter')
