@@ -1,17 +1,20 @@
-import { readFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { type AgentId, LIMITS, type NakamaRecord } from '@nakama/contract'
-import type { MachineRef, MinutesByState, Rollup, StateInterval } from '@nakama/store'
+import { LIMITS, type NakamaRecord } from '@nakama/contract'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { sortRecord } from '../src/intake/sort.ts'
-import { learn } from '../src/timeline/intervals.ts'
-import { hoursOf, rollUp } from '../src/timeline/rollup.ts'
-import { HOUR, historyOf, type Life, lives, MINUTE, MORNING } from './support/history.ts'
-import { epochOf, type Journal, message, openJournal } from './support/journal.ts'
+import { HOUR, historyOf, lives, MINUTE, MORNING } from './support/history.ts'
+import { epochOf, message, openJournal } from './support/journal.ts'
+import {
+  contents,
+  deliver,
+  EVERYTHING,
+  hoursFrom,
+  lettersOf,
+  state,
+  takeAcks,
+  timelineOf,
+} from './support/store-contents.ts'
 import { openWorkbench, statusOf, type Workbench } from './support/workbench.ts'
-
-type Who = AgentId & MachineRef
 
 let bench: Workbench
 
@@ -20,68 +23,6 @@ beforeAll(async () => {
 })
 
 afterAll(() => bench.close())
-
-const EVERYTHING = { from: MORNING - 40 * 24 * HOUR, to: MORNING + 20 * 24 * HOUR }
-
-const takeAcks = (journal: Journal): void => {
-  for (const ack of bench.acks.splice(0)) journal.ack(ack)
-}
-
-/** Sends until everything is acknowledged, as a patient agent does. */
-const deliver = async (who: Who, journal: Journal): Promise<void> => {
-  await vi.waitFor(
-    () => {
-      takeAcks(journal)
-      if (!journal.done) bench.pipeline.records(who, message(journal.unacked()))
-      expect(journal.done).toBe(true)
-    },
-    { timeout: 5_000, interval: 5 },
-  )
-}
-
-/** The past as the store tells it, and its hourly and minute rollups. */
-const contents = async ({ shop, machine }: Who) => ({
-  timeline: await bench.store.timeline({ shop, machine, ...EVERYTHING }),
-  minutes: withTime(await bench.store.rollups({ shop, machine, ...EVERYTHING, resolution: 'minute' })),
-  hours: withTime(await bench.store.rollups({ shop, machine, ...EVERYTHING, resolution: 'hour' })),
-})
-const withTime = (rollups: readonly Rollup[]) =>
-  rollups
-    .map(({ at, stateMs }) => ({ at, stateMs: Object.fromEntries(Object.entries(stateMs).filter(([, ms]) => ms > 0)) }))
-    .filter(({ stateMs }) => Object.keys(stateMs).length > 0)
-
-/** Rollups as they follow from a timeline alone. */
-const hoursFrom = (timeline: readonly StateInterval[]) =>
-  [...new Set(timeline.flatMap(hoursOf))].sort((a, b) => a - b).map(at => ({ at, stateMs: sums(rollUp(timeline, at)) }))
-const sums = (minutes: MinutesByState) =>
-  Object.fromEntries(Object.entries(minutes).map(([code, column]) => [code, column.reduce((a, b) => a + b, 0)]))
-const timelineOf = (records: readonly NakamaRecord[]): StateInterval[] =>
-  learn(
-    [],
-    records.flatMap(record => {
-      const sorted = sortRecord({ shop: 's', agent: 'a' }, record, MORNING + 10 * 24 * HOUR)
-      return sorted.ok && sorted.claim !== undefined ? [sorted.claim.claim] : []
-    }),
-  )
-
-const state = (at: number, code: 'RUNNING' | 'IDLE', since: number): NakamaRecord => ({
-  type: 'state',
-  machine: 'm1',
-  kind: 'nc-lathe',
-  at,
-  code,
-  since,
-})
-
-const currentOf = async ({ shop }: Who) =>
-  (await bench.store.currentStates()).find(({ series }) => series.shop === shop)
-
-const lettersOf = ({ shop }: Who) =>
-  readFileSync(bench.lettersFile, 'utf8')
-    .split('\n')
-    .filter(line => line !== '')
-    .map(line => JSON.parse(line))
-    .filter(letter => letter.shop === shop)
 
 describe('the way from records to the store', () => {
   it('stores every kind of record, and acknowledges in the name of the store, with a window and the time', async () => {
@@ -150,11 +91,11 @@ describe('the way from records to the store', () => {
             await new Promise(resolve => setTimeout(resolve, seed % 4))
             if (kind === 'restart') await bench.restart()
             else if (kind === 'lose-acks') bench.acks.length = 0
-            else takeAcks(journal)
+            else takeAcks(bench, journal)
           }
-          await deliver(who, journal)
+          await deliver(bench, who, journal)
           const expected = timelineOf(history.flat())
-          const { timeline, hours } = await contents(who)
+          const { timeline, hours } = await contents(bench, who)
           expect(timeline).toEqual(expected)
           expect(hours).toEqual(hoursFrom(expected))
         },
@@ -169,9 +110,9 @@ describe('the way from records to the store', () => {
     const future = state(MORNING + 26 * HOUR, 'IDLE', MORNING)
     journal.appendRaw(epochOf(1), 'events', [state(MORNING, 'RUNNING', MORNING), { type: 'wish' }, future])
     journal.appendRaw(epochOf(1), 'events', [state(MORNING + MINUTE, 'IDLE', MORNING + 30_000)])
-    await deliver(who, journal)
-    expect((await contents(who)).timeline.map(({ code }) => code)).toEqual(['RUNNING', 'IDLE'])
-    expect(lettersOf(who)).toMatchObject([
+    await deliver(bench, who, journal)
+    expect((await contents(bench, who)).timeline.map(({ code }) => code)).toEqual(['RUNNING', 'IDLE'])
+    expect(lettersOf(bench, who)).toMatchObject([
       {
         reason: 'invalid',
         shop: who.shop,
@@ -192,8 +133,8 @@ describe('the way from records to the store', () => {
     journal.append(epochOf(1), [state(MORNING, 'IDLE', MORNING)])
     bench.pipeline.records(who, message(['{"v":1,"lane":"eve', '{"v":1,"lane":"events"}', ...journal.unacked()]))
     await vi.waitFor(() => expect(bench.acks).toHaveLength(1))
-    await vi.waitFor(() => expect(lettersOf(who)).toHaveLength(2))
-    expect(lettersOf(who)[0]).toMatchObject({ reason: 'malformed', what: '{"v":1,"lane":"eve' })
+    await vi.waitFor(() => expect(lettersOf(bench, who)).toHaveLength(2))
+    expect(lettersOf(bench, who)[0]).toMatchObject({ reason: 'malformed', what: '{"v":1,"lane":"eve' })
   })
 
   it('does not acknowledge what only a newer ingest understands, nor anything behind it, and raises an alarm', async () => {
@@ -206,7 +147,7 @@ describe('the way from records to the store', () => {
     bench.pipeline.records(who, first)
     await vi.waitFor(() => expect(bench.acks.map(({ seq }) => seq)).toEqual([1, 1]))
     expect(await bench.metrics()).toContain('nakama_ingest_batches_total{outcome="unknown-version"} 1')
-    await deliver(who, journal)
+    await deliver(bench, who, journal)
   })
 
   it('acknowledges nothing while the store refuses, takes no more than it may keep, and loses nothing', async () => {
@@ -230,7 +171,7 @@ describe('the way from records to the store', () => {
     lock.close()
     await vi.waitFor(
       () => {
-        takeAcks(journal)
+        takeAcks(bench, journal)
         for (const line of journal.unacked()) bench.pipeline.records(who, line)
         expect(journal.done).toBe(true)
       },
@@ -263,7 +204,7 @@ describe('the way from records to the store', () => {
     lock.close()
     await vi.waitFor(
       () => {
-        takeAcks(journal)
+        takeAcks(bench, journal)
         for (const line of journal.unacked()) bench.pipeline.records(flood, line)
         expect(journal.done).toBe(true)
       },
@@ -289,8 +230,8 @@ describe('the way from records to the store', () => {
         why: 'journal-corrupt',
       },
     ])
-    await deliver(who, journal)
-    expect((await contents(who)).timeline.map(({ code }) => code)).toEqual(['RUNNING', 'OFFLINE', 'RUNNING'])
+    await deliver(bench, who, journal)
+    expect((await contents(bench, who)).timeline.map(({ code }) => code)).toEqual(['RUNNING', 'OFFLINE', 'RUNNING'])
     expect((await bench.store.timeline({ shop, machine: 'm2', ...EVERYTHING }))[0]).toMatchObject({ code: 'OFFLINE' })
   })
 
@@ -299,145 +240,8 @@ describe('the way from records to the store', () => {
     const journal = openJournal()
     for (let i = 0; i < 14; i++) {
       journal.append(epochOf(i % 2), [state(MORNING + i, 'IDLE', MORNING)])
-      await deliver(who, journal)
+      await deliver(bench, who, journal)
     }
     expect(await bench.metrics()).toMatch(/nakama_ingest_twin_alarms_total [1-9]/)
-  })
-})
-
-describe('the recent past', () => {
-  const DAY: readonly Life[] = [
-    {
-      changes: [
-        { afterMs: 0, backMs: 0, code: 'RUNNING' },
-        { afterMs: 12 * MINUTE, backMs: 4 * MINUTE, code: 'IDLE' },
-        { afterMs: 7 * MINUTE, backMs: 0, code: 'SETUP' },
-        { afterMs: 9 * MINUTE, backMs: 0, code: 'RUNNING' },
-        { afterMs: 20 * MINUTE, backMs: 0, code: 'PAUSED' },
-        { afterMs: 30 * MINUTE, backMs: 0, code: 'RUNNING' },
-        { afterMs: 45 * MINUTE, backMs: 0, code: 'OFFLINE' },
-      ],
-      lastReadingMs: 0,
-      awayMs: 1,
-    },
-  ]
-  const records = historyOf('m1', DAY).flat() as Extract<NakamaRecord, { type: 'state' }>[]
-
-  /** Lives through two hours minute by minute. `silent` minutes: the agent is cut off, but goes on journaling. */
-  const live = async (silent: (minute: number) => boolean, restartAt?: number): Promise<Who> => {
-    const who = await bench.fresh()
-    const journal = openJournal()
-    for (let minute = 0; minute <= 125; minute++) {
-      bench.now = MORNING + minute * MINUTE + 200
-      const due = records.filter(({ at }) => at < bench.now && at >= bench.now - MINUTE)
-      if (due.length > 0) journal.append(epochOf(1), due)
-      if (minute === restartAt) await bench.restart()
-      if (!silent(minute)) {
-        const { code, since } = records.findLast(({ at }) => at < bench.now)!
-        bench.pipeline.status(who, statusOf({ m1: { code, since } }, bench.now), false)
-        await deliver(who, journal)
-      }
-      bench.pipeline.tick()
-    }
-    // What was presumed last is written too.
-    await vi.waitFor(async () => expect((await contents(who)).timeline.at(-1)?.to).toBe(MORNING + 125 * MINUTE))
-    return who
-  }
-  const confirmed = ({ timeline }: Awaited<ReturnType<typeof contents>>) =>
-    timeline.filter(({ provisional }) => !provisional)
-
-  it('is, after twenty minutes of silence and then their history, as if there had been no silence', async () => {
-    const calm = await contents(await live(() => false))
-    const cut = await contents(await live(minute => minute >= 50 && minute < 70))
-    expect(cut).toEqual(calm)
-    const restarted = await contents(await live(minute => minute >= 50 && minute < 70, 60))
-    expect(restarted).toEqual(calm)
-    expect(confirmed(calm)).toEqual(timelineOf(records))
-    expect(calm.hours).toEqual(hoursFrom(calm.timeline))
-  })
-
-  it('is OFFLINE, provisionally, from when the agent was last heard, once it was silent for 90 s', async () => {
-    const who = await bench.fresh()
-    const journal = openJournal()
-    journal.append(epochOf(1), [state(MORNING, 'RUNNING', MORNING)])
-    await deliver(who, journal)
-    const heardAt = MORNING + 2 * MINUTE + 10_000
-    bench.now = heardAt
-    bench.pipeline.status(who, statusOf({ m1: { code: 'RUNNING', since: MORNING } }, heardAt), false)
-    const timeline = async () => (await contents(who)).timeline.map(({ code, to }) => [code, to - MORNING])
-    await vi.waitFor(async () =>
-      expect(await timeline()).toEqual([
-        ['RUNNING', 1],
-        ['RUNNING', 2 * MINUTE],
-      ]),
-    )
-    bench.now = heardAt + 89_000
-    bench.pipeline.tick()
-    bench.now = heardAt + 10 * MINUTE
-    expect(await timeline()).toHaveLength(2)
-    bench.pipeline.tick()
-    await vi.waitFor(async () => expect((await timeline()).at(-1)).toEqual(['OFFLINE', 12 * MINUTE]))
-    const newest = await currentOf(who)
-    expect(newest).toMatchObject({ code: 'OFFLINE', since: heardAt, provisional: true, confirmed: { code: 'RUNNING' } })
-  })
-
-  it('is not called OFFLINE for 90 s after ingest itself was cut off', async () => {
-    const who = await bench.fresh()
-    const journal = openJournal()
-    journal.append(epochOf(1), [state(MORNING, 'RUNNING', MORNING)])
-    await deliver(who, journal)
-    bench.pipeline.status(who, statusOf({ m1: { code: 'RUNNING', since: MORNING } }, MORNING), false)
-    bench.activeSince = MORNING + HOUR
-    bench.now = bench.activeSince + 89_000
-    bench.pipeline.tick()
-    // What is acknowledged after the tick was written after whatever the tick said.
-    journal.append(epochOf(1), [state(MORNING, 'RUNNING', MORNING)])
-    await deliver(who, journal)
-    expect(await currentOf(who)).toMatchObject({ code: 'RUNNING', to: MORNING + 1 })
-    bench.now += 1_000
-    bench.pipeline.tick()
-    await vi.waitFor(async () => expect(await currentOf(who)).toMatchObject({ code: 'OFFLINE', since: MORNING + 1 }))
-  })
-
-  it('goes on being OFFLINE after a restart, though the agent is never heard again', async () => {
-    const who = await bench.fresh()
-    const journal = openJournal()
-    journal.append(epochOf(1), [state(MORNING, 'RUNNING', MORNING)])
-    await deliver(who, journal)
-    await bench.restart()
-    bench.now = MORNING + 30 * MINUTE
-    bench.pipeline.tick()
-    await vi.waitFor(async () =>
-      expect(await currentOf(who)).toMatchObject({ code: 'OFFLINE', to: MORNING + 30 * MINUTE }),
-    )
-  })
-
-  it('stays exact when a week of history arrives behind live data, and is not slow', async () => {
-    const who = await bench.fresh({ now: MORNING + 7 * 24 * HOUR + HOUR })
-    const week: Life[] = Array.from({ length: 7 }, () => ({
-      changes: Array.from({ length: 150 }, (_, i) => ({
-        afterMs: 5 * MINUTE + (i % 7) * 17_000,
-        backMs: i % 3 === 0 ? 40_000 : 0,
-        code: (['RUNNING', 'PAUSED', 'IDLE', 'SETUP'] as const)[i % 4]!,
-      })),
-      lastReadingMs: 1_000,
-      awayMs: 9 * HOUR,
-    }))
-    const history = historyOf('m1', week)
-    const now = state(bench.now, 'RUNNING', bench.now - 20_000)
-    const journal = openJournal()
-    journal.append(epochOf(99), [now])
-    await deliver(who, journal)
-    for (const [i, of] of history.entries()) {
-      for (let first = 0; first < of.length; first += 50) journal.append(epochOf(i), of.slice(first, first + 50))
-    }
-    const began = performance.now()
-    await deliver(who, journal)
-    const tookMs = performance.now() - began
-    const expected = timelineOf([...history.flat(), now])
-    const { timeline, hours } = await contents(who)
-    expect(timeline).toEqual(expected)
-    expect(hours).toEqual(hoursFrom(expected))
-    expect(tookMs).toBeLessThan(5_000)
   })
 })

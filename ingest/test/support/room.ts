@@ -5,14 +5,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Ack, type AgentId, agentTopic, decodeAck, EVERY_INGEST_FILTER, joinBatches } from '@nakama/contract'
-import {
-  createLog,
-  createMetrics,
-  loadConfig,
-  openMqttLink,
-  type ReadyMessage,
-  type RunningService,
-} from '@nakama/service'
+import { createLog, createMetrics, loadConfig, openMqttLink, type RunningService } from '@nakama/service'
 import { Aedes } from 'aedes'
 import { IngestConfig, ingestSense, startIngest } from '../../src/index.ts'
 import type { Journal } from './journal.ts'
@@ -36,10 +29,7 @@ export interface Room {
 }
 
 export interface IngestProcess {
-  readonly url: string
   kill(): Promise<void>
-  /** Resolves with the exit code. */
-  stop(): Promise<number | null>
 }
 
 export interface TestAgent {
@@ -102,13 +92,9 @@ export const openRoom = async (): Promise<Room> => {
         stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
         env: { ...process.env, LOG_LEVEL: 'silent' },
       })
-      cleanUp.push(() => end(child, 'SIGKILL'))
-      const [ready] = (await once(child, 'message')) as [ReadyMessage]
-      return {
-        url: ready.addresses.http as string,
-        kill: async () => void (await end(child, 'SIGKILL')),
-        stop: () => end(child, 'SIGTERM'),
-      }
+      cleanUp.push(() => kill(child))
+      await once(child, 'message')
+      return { kill: () => kill(child) }
     },
     openAgent(id, journal) {
       const acks: Ack[] = []
@@ -160,10 +146,9 @@ export const openRoom = async (): Promise<Room> => {
   }
 }
 
-const end = async (child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> => {
-  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode
+const kill = async (child: ChildProcess): Promise<void> => {
+  if (child.exitCode !== null || child.signalCode !== null) return
   const exit = once(child, 'exit')
-  child.kill(signal)
-  const [code] = (await exit) as [number | null]
-  return code
+  child.kill('SIGKILL')
+  await exit
 }
