@@ -1,5 +1,5 @@
-import { type AgentId, messageOf } from '@nakama/contract'
-import { backoffMs, type Log } from '@nakama/service'
+import type { AgentId } from '@nakama/contract'
+import type { Log } from '@nakama/service'
 import type { MachineRef, Store, StoreWrite } from '@nakama/store'
 import type { IngestMetrics } from '../metrics.ts'
 import type { Claim } from '../timeline/intervals.ts'
@@ -7,6 +7,7 @@ import { type Machines, machineKey } from '../timeline/machines.ts'
 import { type Lesson, type Plan, planLesson, rangeToRead } from '../timeline/plan.ts'
 import type { DeadLetter, DeadLetters } from './dead-letters.ts'
 import { assemble, type Group, type TakenBatch } from './group.ts'
+import { createRetrier } from './retry.ts'
 
 export interface CommitterOptions {
   readonly store: Store
@@ -42,24 +43,21 @@ export interface Committer {
   stop(): Promise<void>
 }
 
-const RETRY_FIRST_MS = 50
-const RETRY_MAX_MS = 5_000
 const STOP_MAX_MS = 3_000
 const LETTERS_MAX = 1_000
 const READS_AT_ONCE = 64
 
 export const startCommitter = (options: CommitterOptions): Committer => {
-  const { store, machines, letters, gatherMs, groupMaxBytes, now, log, metrics } = options
+  const { store, machines, letters, gatherMs, groupMaxBytes, now, random, log, metrics } = options
   let waiting: TakenBatch[] = []
   let buried: DeadLetter[] = []
   let presumed = new Map<string, { ref: MachineRef; claim: Claim }>()
   let queuedBytes = 0
   let timer: NodeJS.Timeout | undefined
   let running: Promise<void> | undefined
-  let refusedSince: number | undefined
   let newestAt: number | undefined
   let isStopped = false
-  const giveUp = new AbortController()
+  const retrier = createRetrier({ onRetry: () => metrics.retries.inc(), now, random, log })
 
   const wake = (): void => {
     if (timer !== undefined || running !== undefined || isStopped) return
@@ -70,26 +68,6 @@ export const startCommitter = (options: CommitterOptions): Committer => {
         if (waiting.length > 0 || buried.length > 0 || presumed.size > 0) wake()
       })
     }, gatherMs)
-  }
-
-  /** Tries until it succeeds; undefined when ingest stops first. */
-  const untilDone = async <T>(what: string, work: () => Promise<T>): Promise<T | undefined> => {
-    for (let attempt = 0; !giveUp.signal.aborted; attempt++) {
-      try {
-        const result = await work()
-        if (refusedSince !== undefined) log.info({ durationMs: now() - refusedSince }, 'stored again')
-        refusedSince = undefined
-        return result
-      } catch (error) {
-        metrics.retries.inc()
-        if (refusedSince === undefined) {
-          refusedSince = now()
-          log.error({ err: error, reason: messageOf(error), code: 'STORE_REFUSES' }, `${what} failed; trying on`)
-        }
-        await pause(backoffMs(attempt, RETRY_FIRST_MS, RETRY_MAX_MS, options.random), giveUp.signal)
-      }
-    }
-    return undefined
   }
 
   const plan = async (lessons: readonly Lesson[]): Promise<Plan[]> => {
@@ -114,7 +92,7 @@ export const startCommitter = (options: CommitterOptions): Committer => {
   const write = async (writes: readonly StoreWrite[]): Promise<DeadLetter[] | undefined> => {
     const refused: DeadLetter[] = []
     let left = writes
-    const done = await untilDone('writing', async () => {
+    const done = await retrier.untilDone('writing', async () => {
       if (left.length === 0) return true
       const end = metrics.storeSeconds.startTimer()
       const { rejected, retry } = await store.write(left)
@@ -136,12 +114,12 @@ export const startCommitter = (options: CommitterOptions): Committer => {
     presumed = new Map()
 
     const group = assemble(batches, drawn, machines, options.machinesOf, now())
-    const plans = await untilDone('reading', () => plan(group.lessons))
+    const plans = await retrier.untilDone('reading', () => plan(group.lessons))
     if (plans === undefined) return
     const refused = await write([...group.writes, ...plans.flatMap(({ writes }) => writes)])
     if (refused === undefined) return
     const dead = [...lines, ...group.bad.map(badLetter), ...refused]
-    const isBuried = await untilDone('keeping dead letters', () => letters.append(dead, now()).then(() => true))
+    const isBuried = await retrier.untilDone('keeping dead letters', () => letters.append(dead, now()).then(() => true))
     if (isBuried === undefined) return
 
     group.lessons.forEach(({ series, presumed: claim }, i) => {
@@ -172,7 +150,7 @@ export const startCommitter = (options: CommitterOptions): Committer => {
       return queuedBytes
     },
     get refusedSince() {
-      return refusedSince
+      return retrier.failingSince
     },
     get newestAt() {
       return newestAt
@@ -180,7 +158,7 @@ export const startCommitter = (options: CommitterOptions): Committer => {
     async stop() {
       isStopped = true
       clearTimeout(timer)
-      const deadline = setTimeout(() => giveUp.abort(), STOP_MAX_MS)
+      const deadline = setTimeout(() => retrier.giveUp(), STOP_MAX_MS)
       await running
       clearTimeout(deadline)
     },
@@ -215,15 +193,3 @@ const count = (metrics: IngestMetrics, group: Group, dead: readonly DeadLetter[]
   for (const { reason } of dead) metrics.deadLetters.inc({ reason })
   for (const at of group.newestAt) metrics.lagSeconds.observe(Math.max(0, now - at) / 1_000)
 }
-
-const pause = (ms: number, signal: AbortSignal): Promise<void> =>
-  new Promise(resolve => {
-    const done = (): void => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    const timer = setTimeout(done, ms)
-    signal.addEventListener('abort', done)
-    if (signal.aborted) done()
-  })
