@@ -15,6 +15,7 @@ import { indexRegister } from './register.ts'
 const TICK_MS = 1_000
 const BEAT_MS = 15_000
 const VIEWERS_MAX = 200
+const REQUESTS_PER_MINUTE_MAX = 6_000
 /** Sockets besides the boards' streams. */
 const OTHER_CONNECTIONS_MAX = 256
 /** After this long without the broker somebody must look. */
@@ -56,6 +57,8 @@ export const startCoordinator = async (context: ServiceContext<CoordinatorConfig
     onDropped: () => dropped.inc(),
   })
   metrics.gauge('viewers', 'Boards that are open', () => events.size)
+  metrics.gauge('feed_connected', '1 while statuses can be heard', () => Number(live.feed().connected))
+  metrics.gauge('store_available', '1 while the past can be read', () => Number(history.available))
   const history = openHistory({
     open: () => openEmbeddedReader({ file: storeFile }),
     onOpen: states => live.apply({ type: 'history', lastKnown: lastKnownOf(states) }),
@@ -75,7 +78,7 @@ export const startCoordinator = async (context: ServiceContext<CoordinatorConfig
     log,
     now,
     hosts: http.hosts ?? [],
-    ...(http.requestsPerMinuteMax === undefined ? {} : { requestsPerMinuteMax: http.requestsPerMinuteMax }),
+    requestsPerMinuteMax: http.requestsPerMinuteMax ?? REQUESTS_PER_MINUTE_MAX,
     connectionsMax: viewersMax + OTHER_CONNECTIONS_MAX,
   })
   try {

@@ -164,8 +164,7 @@ const will = (before: AgentPresence | undefined, { conn }: StatusOffline, { cloc
   return { agent: before.willMs === null ? { ...before, willMs: clockMs } : before, ignored: [] }
 }
 
-const isSilent = ({ heardMs, willMs }: AgentPresence, { up, clockMs, graceEndsMs }: Listening): boolean => {
-  if (!up) return false
+const isSilent = ({ heardMs, willMs }: AgentPresence, { clockMs, graceEndsMs }: Listening): boolean => {
   const unheardMs = clockMs - heardMs
   if (unheardMs >= UNHEARD_MAX_MS) return true
   if (clockMs < graceEndsMs) return false

@@ -80,6 +80,7 @@ describe('the stream of events', () => {
     const refused = await fetch(`${url}/api/v1/events`)
     expect(refused.status).toBe(503)
     expect(((await refused.json()) as ErrorAnswer).error.code).toBe('COORDINATOR_VIEWERS_TOO_MANY')
+    expect((await fetch(`${url}/api/v1/events`, { method: 'HEAD' })).status).toBe(404)
     first?.close()
     await eventually(async () => expect((await openStream(url)).status).toBe(200))
   })

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { STATE_CODES, type StateCode } from '@nakama/contract'
 import { openEmbeddedReader, openEmbeddedStore, type Series, type Store, type StoreWrite } from '@nakama/store'
@@ -190,7 +190,8 @@ describe('the past', () => {
     const dir = await temporaryDir()
     const file = join(dir, 'store.sqlite')
     const first = await openEmbeddedStore({ file })
-    await write(first, state(LATHE, BEFORE, BEFORE + 1_000, 'IDLE'))
+    const longAgo = HOUR - 10 * 24 * HOUR_MS
+    await write(first, state(LATHE, BEFORE, BEFORE + 1_000, 'IDLE'), hourOf(LATHE, longAgo, { IDLE: 1 }))
     const opened: number[] = []
     let passedMs = 0
     const history = openHistory({
@@ -204,9 +205,14 @@ describe('the past', () => {
     })
     later(() => history.stop())
     await eventually(() => expect(opened).toEqual([1]))
+    const spent = () => history.spent({ from: longAgo, to: longAgo + HOUR_MS })
+    expect((await spent()).get('tanaka/lathe-1')?.IDLE).toBe(HOUR_MS)
     await first.close()
-    for (const suffix of ['', '-wal', '-shm']) await rm(file + suffix, { force: true })
-    await openStore(file)
+    const other = join(dir, 'other.sqlite')
+    await (await openEmbeddedStore({ file: other })).close()
+    for (const suffix of ['-wal', '-shm']) await rm(file + suffix, { force: true })
+    await rename(other, file)
     await eventually(() => expect(opened).toEqual([1, 0]))
+    expect(await spent()).toEqual(new Map())
   })
 })

@@ -108,6 +108,15 @@ describe('every answer', () => {
     expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0)
     expect((await send(url, '/metrics', {})).status).toBe(200)
   })
+
+  it('to a switch of a shop is a refusal after 120 in a minute, for each is written to disk', async () => {
+    const { url } = await start({ brokerPort: 1 })
+    const statuses: (number | undefined)[] = []
+    for (let i = 0; i < 121; i++) statuses.push((await send(url, TAKING, JSON_TYPE, 'PUT', '{"value":false}')).status)
+    expect(statuses.slice(0, 120)).toEqual(Array.from({ length: 120 }, () => 202))
+    expect(statuses[120]).toBe(429)
+    expect((await send(url, '/api/v1/machines', {})).status).toBe(200)
+  })
 })
 
 describe('the board', () => {

@@ -39,6 +39,8 @@ describe('what was asked of a shop', () => {
 
   it('is over when the shop has said something newer', () => {
     expect(request([take(true, 3)], take(false, 2))).toBeNull()
+    expect(request([take(true, 3), take(true, 1), undefined], take(false, 2))).toBeNull()
+    expect(request([{ ...take(true, 3), refused: { rev: 2, why: 'newer' } }], take(false, 2))).toBeNull()
   })
 
   it('at a tie waits for 休む, and does not wait for 受ける, which loses', () => {

@@ -35,7 +35,8 @@ export interface AppOptions {
   readonly now: () => number
   /** Names that are ours, besides addresses and localhost. */
   readonly hosts: readonly string[]
-  readonly requestsPerMinuteMax?: number
+  /** Per client address. */
+  readonly requestsPerMinuteMax: number
   readonly connectionsMax: number
 }
 
@@ -49,7 +50,6 @@ export type App = FastifyInstance<
 >
 
 const BODY_MAX_BYTES = 16 * 1024
-const REQUESTS_PER_MINUTE_MAX = 6_000
 const EVENT_LOOP_DELAY_MAX_MS = 2_000
 
 /** The whole HTTP side, not listening: tests inject into it, `startCoordinator` listens with it. */
@@ -93,7 +93,7 @@ export const buildApp = async (options: AppOptions): Promise<App> => {
     },
   })
   await app.register(rateLimit, {
-    max: options.requestsPerMinuteMax ?? REQUESTS_PER_MINUTE_MAX,
+    max: options.requestsPerMinuteMax,
     timeWindow: 60_000,
     errorResponseBuilder: (_request, { max, after }) =>
       new ApiError('COORDINATOR_RATE_LIMITED', `at most ${max} requests a minute; try again in ${after}`),

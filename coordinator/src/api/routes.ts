@@ -30,8 +30,13 @@ export interface RouteOptions {
   readonly history: History
   readonly events: EventHub
   readonly now: () => number
+  /** Per client address. */
+  readonly requestsPerMinuteMax: number
   readonly streamHeaders: { readonly [name: string]: string }
 }
+
+/** Each is written to disk and sent to a shop. */
+const TAKING_PER_MINUTE_MAX = 120
 
 const refusals = { '4xx': ErrorAnswer, '5xx': ErrorAnswer }
 
@@ -125,6 +130,7 @@ export const routes = (app: App, options: RouteOptions): void => {
   app.put(
     '/api/v1/shops/:shop/taking',
     {
+      config: { rateLimit: { max: Math.min(TAKING_PER_MINUTE_MAX, options.requestsPerMinuteMax) } },
       schema: {
         summary: 'Asks a shop to take work (受ける) or not (休む)',
         description: "202: asked. It is in force when the shop's Pi says so: `takingRequest` is null again then.",
@@ -151,6 +157,8 @@ export const routes = (app: App, options: RouteOptions): void => {
   app.get(
     '/api/v1/events',
     {
+      // The head of a stream would be a stream.
+      exposeHeadRoute: false,
       schema: {
         summary: 'Server-sent events: `snapshot` first, then `change`, `feed` and, every 15 s, `beat`',
         description: 'A client that does not read is dropped; it may come back and gets the whole picture anew.',
