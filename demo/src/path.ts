@@ -68,6 +68,9 @@ export const startPath = async (options: PathOptions): Promise<Path> => {
   return Object.assign(supervisor, { fleet, dataDir, url: supervisor.addresses('coordinator').http as string })
 }
 
+/** Halves the memory that loading OPC UA takes at first; a Pi has none to spare. */
+const SMALL = ['--max-semi-space-size=1']
+
 export const agentName = (shop: string): string => `agent-${shop}`
 
 const specsOf = (options: PathOptions, fleet: readonly DemoShop[], dataDir: string): ProcessSpec[] => {
@@ -82,7 +85,7 @@ const specsOf = (options: PathOptions, fleet: readonly DemoShop[], dataDir: stri
   const mqtt = (of: (name: string) => Addresses): string => of('broker').mqtt as string
   return [
     {
-      ...{ name: 'simulators', main: mainOf('simulators'), needs: [] },
+      ...{ name: 'simulators', main: mainOf('simulators'), nodeFlags: SMALL, needs: [] },
       config: (_of, own) => simulatorsConfig(fleet, dataDir, simulation, own),
     },
     {
@@ -101,7 +104,12 @@ const specsOf = (options: PathOptions, fleet: readonly DemoShop[], dataDir: stri
     ...fleet.map((shop): ProcessSpec => {
       const brokerUrlFor = options.brokerUrlFor ?? ((_shop, url) => url)
       return {
-        ...{ name: agentName(shop.shop), main: mainOf('edge-agent'), needs: ['broker', 'simulators'] },
+        ...{
+          name: agentName(shop.shop),
+          main: mainOf('edge-agent'),
+          nodeFlags: SMALL,
+          needs: ['broker', 'simulators'],
+        },
         config: (of, own) => {
           const brokerUrl = brokerUrlFor(shop.shop, mqtt(of))
           return agentConfig(shop, { brokerUrl, dataDir, simulators: of('simulators') }, times, own)

@@ -12,6 +12,8 @@ export interface ProcessSpec {
   readonly name: string
   /** The `main.ts` to run. */
   readonly main: string
+  /** Of Node itself. */
+  readonly nodeFlags?: readonly string[]
   /** Started once these are ready. */
   readonly needs: readonly string[]
   /**
@@ -213,12 +215,12 @@ class Worker {
   }
 
   #spawn(): ChildProcess {
-    const { name, main, config } = this.#spec
+    const { name, main, config, nodeFlags = [] } = this.#spec
     const configFile = join(this.#options.folder, 'config', `${name}.yaml`)
     writeFileSync(configFile, stringify(config(this.#of, this.addresses)), { mode: 0o600 })
     const log = openSync(this.#logFile, 'a')
     // Its own process group: a Ctrl-C at the terminal reaches the supervisor alone, which ends the others in order.
-    const child = spawn(process.execPath, [main, '--config', configFile], {
+    const child = spawn(process.execPath, [...nodeFlags, main, '--config', configFile], {
       stdio: ['ignore', log, log, 'ipc'],
       detached: true,
     })
