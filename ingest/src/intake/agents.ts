@@ -16,6 +16,7 @@ export interface Agent {
   inHandBytes: number
   live: AgentLive | undefined
   warnedOfVersion: boolean
+  twinsToldAt: number
 }
 
 export interface Agents {
@@ -59,6 +60,7 @@ export const openAgents = (maxAgents: number): Agents => {
         inHandBytes: 0,
         live: undefined,
         warnedOfVersion: false,
+        twinsToldAt: 0,
       }
       agents.set(key, agent)
       return agent

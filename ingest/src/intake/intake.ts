@@ -39,6 +39,8 @@ const SENDING_MS = 60_000
 /** Above this part of the queue's limit windows go back to the first. */
 const PRESSED_AT = 0.25
 const SENDERS_COUNTED_MS = 1_000
+/** An alarm that goes on is counted, and told again only so often. */
+const TWINS_TOLD_MS = 10 * 60_000
 
 export const createIntake = (options: IntakeOptions): Intake => {
   const { agents, now, log, metrics } = options
@@ -63,6 +65,9 @@ export const createIntake = (options: IntakeOptions): Intake => {
     agent.twins.set(lane, twins.state)
     if (twins.alarm) {
       metrics.twins.inc()
+    }
+    if (twins.alarm && now() - agent.twinsToldAt >= TWINS_TOLD_MS) {
+      agent.twinsToldAt = now()
       log.error({ ...agent.id, code: 'AGENT_TWINS' }, 'two journals of one agent send in turn: was its card copied?')
     }
     agent.inHandBytes += bytes
@@ -110,11 +115,11 @@ export const createIntake = (options: IntakeOptions): Intake => {
         }
         metrics.batches.inc({ outcome: decoded.why })
         if (decoded.why === 'malformed') {
-          options.bury({ reason: 'malformed', why: decoded.problem, ...from, what: decoded.line })
+          options.bury({ reason: 'malformed', why: decoded.problem, ...agent.id, what: decoded.line })
         } else if (!agent.warnedOfVersion) {
           agent.warnedOfVersion = true
           const why = decoded.problem
-          log.error({ ...from, reason: why, code: 'BATCH_TOO_NEW' }, 'not acknowledged: ingest must be upgraded')
+          log.error({ ...agent.id, reason: why, code: 'BATCH_TOO_NEW' }, 'not acknowledged: ingest must be upgraded')
         }
       }
       for (const ack of again.values()) acknowledge(agent, ack)

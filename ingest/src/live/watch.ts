@@ -51,7 +51,10 @@ export const createWatch = (options: WatchOptions): Watch => {
       const decoded = decodeStatus(payload)
       if (!decoded.ok) {
         metrics.statuses.inc({ outcome: 'malformed' })
-        log.debug({ ...from, reason: decoded.problem, code: 'STATUS_MALFORMED' }, 'status not understood')
+        log.debug(
+          { shop: from.shop, agent: from.agent, reason: decoded.problem, code: 'STATUS_MALFORMED' },
+          'status not understood',
+        )
         return
       }
       const status = decoded.value
