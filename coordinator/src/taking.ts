@@ -4,7 +4,7 @@ import { newerTaking, type StatusOnline, type Taking } from '@nakama/contract'
 export type ReportedTaking = StatusOnline['taking']
 
 export interface TakingRequest extends Taking {
-  /** `waiting`: the shop's Pi has not said yet that it applied this (店の応答待ち). `refused`: it said that it will not. */
+  /** `waiting`: the shop's Pi has not said yet that it applied this (工場の応答待ち). `refused`: it said that it will not. */
   readonly status: 'waiting' | 'refused'
   readonly why: string | null
 }

@@ -101,6 +101,7 @@ it.runIf(browserFile !== undefined)(
     const panel = page.locator('[data-panel="tsubakuro/mc-1"]')
     await panel.locator('[data-choice="false"]').click()
     await panel.locator('button.send').click()
+    await shows('tsubakuro/mc-1', 'taking', 'false')
     await panel.locator('[data-taking-status="in-force"]').waitFor()
     await page.keyboard.press('Escape')
     for (const machine of ['mc-1', 'mc-2', 'five-axis-1']) await shows(`tsubakuro/${machine}`, 'taking', 'false')
