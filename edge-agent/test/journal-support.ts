@@ -19,6 +19,7 @@ const reusable = (metrics: Metrics): Metrics => {
   return {
     ...metrics,
     counter: (name, help, labels) => once(name, () => metrics.counter(name, help, labels)),
+    gauge: (name, help, read, labels) => once(name, () => metrics.gauge(name, help, read, labels)),
     seconds: (name, help, buckets) => once(name, () => metrics.seconds(name, help, buckets)),
   }
 }

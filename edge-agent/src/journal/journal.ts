@@ -170,6 +170,21 @@ export const openJournal = async (options: JournalOptions): Promise<Journal & Ba
       .catch(error => log.warn({ err: error, code: 'JOURNAL_ACKS' }, 'acks cannot be saved: they will be repeated'))
   })
 
+  const stats = (): JournalStats => {
+    const parts = LANES.flatMap(lane => [queue.unacked(lane), intake.gathering(lane)])
+    const times = parts.map(part => part.oldestAt).filter(time => time !== null)
+    return {
+      bytes: parts.reduce((sum, part) => sum + part.bytes, 0),
+      maxBytes,
+      oldestAt: times.length === 0 ? null : Math.min(...times),
+    }
+  }
+  metrics.gauge(
+    'journal_unacknowledged_bytes',
+    'Octets in the journal that nobody has acknowledged',
+    () => stats().bytes,
+  )
+
   for (const loss of found.losses) intake.addGap(loss, 'journal-corrupt')
   closeBatches()
   room.hold(found.corrupt, books.events.newestSeq)
@@ -184,15 +199,7 @@ export const openJournal = async (options: JournalOptions): Promise<Journal & Ba
     lastJournaled: found.lastJournaled,
     append,
     flush,
-    stats() {
-      const parts = LANES.flatMap(lane => [queue.unacked(lane), intake.gathering(lane)])
-      const times = parts.map(part => part.oldestAt).filter(time => time !== null)
-      return {
-        bytes: parts.reduce((sum, part) => sum + part.bytes, 0),
-        maxBytes,
-        oldestAt: times.length === 0 ? null : Math.min(...times),
-      }
-    },
+    stats,
     onChange(next) {
       listener = next
       return () => {
