@@ -4,11 +4,12 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { openEmbeddedReader, openEmbeddedStore } from '../src/index.ts'
 import { HOUR_MS, T0, temporaryFolder } from './support.ts'
 
-const ROUNDS = 4
+const ROUNDS = 3
+const TIMEOUT_MS = 60_000
 const ref = { shop: 'killed', machine: 'lathe' }
 const range = { ...ref, from: T0, to: T0 + HOUR_MS }
 
-describe('the embedded store and other processes', () => {
+describe('the embedded store and other processes', { timeout: TIMEOUT_MS }, () => {
   const folder = temporaryFolder()
   let child: ChildProcess | undefined
   afterEach(() => {
@@ -59,6 +60,13 @@ describe('the embedded store and other processes', () => {
       expect((await reader.samples({ ...range, from: T0 + told, limitRows: 1 })).signals.ticks).toEqual([told])
       const [current] = await reader.currentStates()
       expect(current?.from).toBeGreaterThanOrEqual(T0 + told)
+    }
+    // The writer moves rows from table to table all the time; a look must never fall in between.
+    for (let look = 0; look < 200; look++) {
+      const timeline = await reader.timeline(range)
+      expect(timeline.map(({ from }) => from - T0)).toEqual(timeline.map((_, number) => number))
+      const { ticks } = (await reader.samples(range)).signals
+      expect(ticks).toEqual(ticks?.map((_, number) => number))
     }
     await reader.close()
   })

@@ -1,5 +1,7 @@
+import { renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { Worker } from 'node:worker_threads'
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
 import {
   type EmbeddedStoreOptions,
@@ -121,6 +123,7 @@ describe('the embedded store within its limits', () => {
     ])
     const range = { ...series, from: old, to: young + 1 }
     now = old + 12 * DAY_MS
+    await writeAll(store, [{ ...state, series: machines.next(), from: now - 1, to: now, code: 'IDLE', since: now - 1 }])
     // Samples have to be regrouped by hour first; retention looks once an hour.
     await vi.waitFor(
       async () => {
@@ -135,6 +138,28 @@ describe('the embedded store within its limits', () => {
     expect(await store.rollups({ ...range, resolution: 'hour' })).toHaveLength(1)
     expect((await store.rollups({ ...range, resolution: 'minute' })).length).toBe(60)
     expect((await store.stats()).droppedRows).toBeGreaterThanOrEqual(4)
+  })
+
+  it('forgets nothing because its own clock has gone wrong, either way', async () => {
+    let now = Date.UTC(2000, 0, 1)
+    const store = await open({ rawRetentionDays: 10, upkeepMs: 10, now: () => now })
+    const series = machines.next()
+    const count = { type: 'count', series, at: T0, parts: 1, total: 1 } as const
+    await writeAll(store, [count, { type: 'samples', series, at: [T0], signals: { load: [1] } }])
+    const upkeeps = vi.spyOn(Worker.prototype, 'postMessage')
+    now = Date.UTC(2040, 0, 1)
+    // Enough of them for folding, for retention, and for retention of what was folded.
+    await vi.waitFor(
+      () => {
+        now += HOUR_MS
+        expect(upkeeps.mock.calls.length).toBeGreaterThan(10)
+      },
+      { timeout: 10_000 },
+    )
+    upkeeps.mockRestore()
+    expect(await store.counts({ ...series, from: T0, to: T0 + 1 })).toHaveLength(1)
+    expect((await store.samples({ ...series, from: T0, to: T0 + 1 })).at).toEqual([T0])
+    expect((await store.stats()).droppedRows).toBe(0)
   })
 
   it('hands writes back while another process holds the file, and takes them afterwards', async () => {
@@ -200,7 +225,6 @@ describe('the embedded store within its limits', () => {
     ])
     const { id } = second
     await Promise.all([first.close(), second.close()])
-    const { renameSync, rmSync } = await import('node:fs')
     for (const suffix of ['-wal', '-shm']) rmSync(`${fileOf(files)}${suffix}`, { force: true })
     renameSync(`${fileOf(files)}.new`, fileOf(files))
     expect(await reader.counts({ shop: 'new', machine: 'new', from: T0, to: T0 + 1 })).toMatchObject([{ total: 7 }])

@@ -1,5 +1,5 @@
 import { openEmbeddedStore, type StoreWrite } from '../src/index.ts'
-import { T0 } from './support.ts'
+import { HOUR_MS, T0 } from './support.ts'
 
 /**
  * A process to be killed: writes numbered counts, samples and states without end, several calls at a time, and tells its
@@ -7,7 +7,9 @@ import { T0 } from './support.ts'
  */
 const [file = '', first = '0', start = String(T0)] = process.argv.slice(2)
 const series = { shop: 'killed', machine: 'lathe', kind: 'nc-lathe' } as const
-const store = await openEmbeddedStore({ file, commitDelayMs: 0, upkeepMs: 50 })
+/** A clock that runs fast, so that samples are regrouped all the time. */
+const now = (): number => T0 + HOUR_MS + performance.now() * 1000
+const store = await openEmbeddedStore({ file, commitDelayMs: 0, upkeepMs: 20, now })
 let next = Number(first)
 
 const writesOf = (number: number): StoreWrite[] => {

@@ -27,6 +27,13 @@ export const openOldest = (db: Database): (() => number | null) => {
   return () => select.get<[number | null]>()?.[0] ?? null
 }
 
+/** End of the newest data, to the hour for samples; null when there is none. */
+export const openNewest = (db: Database): (() => number | null) => {
+  const select = db.prepare(`SELECT max(at) FROM (
+    SELECT max(stop) AS at FROM newest UNION ALL SELECT (max(hour) + 1) * ${HOUR_MS} FROM sample_pack)`)
+  return () => select.get<[number | null]>()?.[0] ?? null
+}
+
 export const openRetention = (db: Database): Retention => {
   const removeSamples = db.prepare(
     'DELETE FROM sample_pack WHERE seq IN (SELECT seq FROM sample_pack WHERE hour < ? ORDER BY hour LIMIT ?)',

@@ -1,6 +1,6 @@
 import { bytesOnDisk, type Database, PAGE_BYTES } from './database.ts'
 import { openRegrouper } from './regroup.ts'
-import { openOldest, openRetention } from './retention.ts'
+import { openNewest, openOldest, openRetention } from './retention.ts'
 import { DAY_MS, HOUR_MS } from './schema.ts'
 
 export interface UpkeepLimits {
@@ -39,6 +39,7 @@ export const openUpkeep = (db: Database, limits: UpkeepLimits): Upkeep => {
   const regrouper = openRegrouper(db)
   const retention = openRetention(db)
   const oldestAt = openOldest(db)
+  const newestAt = openNewest(db)
   const foldMaxBytes = Math.min(FOLD_MAX_BYTES, limits.fileMaxBytes * FOLD_MAX_SHARE)
   let foldedAt: number | undefined
   let retainedAt = Number.NEGATIVE_INFINITY
@@ -56,7 +57,9 @@ export const openUpkeep = (db: Database, limits: UpkeepLimits): Upkeep => {
 
   const retain = (now: number): Notice[] => {
     if (retaining === undefined && Math.abs(now - retainedAt) >= RETENTION_EVERY_MS) {
-      retaining = { cutoff: now - limits.rawRetentionDays * DAY_MS, rows: 0 }
+      // By the data as well as by the clock: a server that wakes up in 2040 must not forget everything.
+      const newest = newestAt() ?? 0
+      retaining = { cutoff: Math.min(now, newest) - limits.rawRetentionDays * DAY_MS, rows: 0 }
       retainedAt = now
     }
     const notices: Notice[] = []
