@@ -42,9 +42,9 @@ export const createPresence = (options: PresenceOptions): Presence => {
     if (turned === 'active') {
       log.info({ id, store: storeId }, 'active')
       options.publish(message(true, state.activeSince as number))
-    } else if (turned === 'passive') {
-      log.warn({ id, other, code: 'INGEST_PASSIVE' }, 'passive')
-      if (input.type !== 'down') options.publish(message(false, now()))
+    } else if (turned === 'passive' && input.type !== 'down') {
+      log.warn({ id, other, code: 'INGEST_PASSIVE' }, 'another ingest was there before; passive until it is gone')
+      options.publish(message(false, now()))
     } else if (state.settled && state.activeSince === undefined && !wasWaiting) {
       log.warn(
         { id, other, code: 'INGEST_PASSIVE' },
