@@ -161,8 +161,8 @@ describe('an agent', () => {
     expect(before.length).toBeGreaterThanOrEqual(atKill - PROMISE_MS / POLL_MS)
     expect(after).toEqual(range(atKill + 1, after.at(-1) as number))
     const times = records.flatMap(record => (record.type === 'samples' ? record.at : []))
-    expect(records.filter(record => record.type === 'gap')).toMatchObject([
-      { machine: 'lathe-1', from: times[before.length - 1], to: times[before.length], why: 'agent-stopped' },
-    ])
+    const gaps = records.filter(record => record.type === 'gap')
+    expect(gaps.map(({ why, machine, what }) => `${why} ${machine} ${what}`)).toEqual(['agent-stopped lathe-1 all'])
+    expect(gaps).toMatchObject([{ from: times[before.length - 1], to: times[before.length] }])
   })
 })

@@ -52,6 +52,7 @@ const createBench = (batches: Partial<Record<Lane, { [epoch: string]: readonly n
     feed,
     ack,
     state: () => state,
+    now: () => now,
     presence: (online = true, store = STORE) => feed({ type: 'presence', online, store }),
     pass(ms: number) {
       now += ms
@@ -362,6 +363,31 @@ describe('a connection that closes', () => {
       bench.feed({ type: 'down', byBroker: connection % 2 === 0 })
     }
     expect(bench.taken('dead-letter')).toEqual([])
+  })
+
+  it('is no proof against a batch that the broker has taken', () => {
+    const bench = createBench({ events: { [E1]: [100] } })
+    for (let connection = 0; connection < 20; connection++) {
+      up(bench)
+      // The first close is as suspicious as any; from then on every sending is followed by a question.
+      expect(bench.taken('ask')).toHaveLength(connection === 0 ? 0 : 1)
+      bench.pass(1)
+      if (connection > 0) bench.feed({ type: 'heard', saidAt: bench.now() })
+      bench.feed({ type: 'down', byBroker: true })
+    }
+    expect(bench.taken('dead-letter')).toEqual([])
+  })
+
+  it('is not excused by a status that was said before the batch was sent', () => {
+    const bench = createBench({ events: { [E1]: [100] } })
+    for (let connection = 0; connection < 5; connection++) {
+      const saidAt = bench.now()
+      bench.pass(1)
+      up(bench)
+      bench.feed({ type: 'heard', saidAt })
+      bench.feed({ type: 'down', byBroker: true })
+    }
+    expect(bench.taken('dead-letter')).toHaveLength(1)
   })
 })
 

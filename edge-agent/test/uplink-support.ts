@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import {
   type Ack,
   type AgentId,
@@ -42,10 +43,17 @@ export const startTestBroker = async (port = 0, refuse: (payload: string) => boo
     const { topic, payload, retain, qos } = packet
     published.push({ topic, payload: payload.toString(), retain, qos, client: client?.id })
   })
-  broker.on('clientReady', client => connected.push(client.id))
+  const clients = new Map<Duplex, string>()
+  broker.on('clientReady', client => {
+    connected.push(client.id)
+    clients.set(client.conn, client.id)
+  })
   const server = createServer(socket => {
     sockets.add(socket)
-    socket.on('close', () => sockets.delete(socket))
+    socket.on('close', () => {
+      sockets.delete(socket)
+      clients.delete(socket)
+    })
     broker.handle(socket)
   })
   server.listen(port, '127.0.0.1')
@@ -69,8 +77,9 @@ export const startTestBroker = async (port = 0, refuse: (payload: string) => boo
       })()
       return stopping
     },
-    cutAll() {
-      for (const socket of sockets) socket.destroy()
+    /** Ends this client's connection without a word; what was sent before still arrives. */
+    cut(id: string) {
+      for (const socket of sockets) if (clients.get(socket) === id) socket.end()
     },
   }
 }

@@ -221,6 +221,30 @@ describe('records', () => {
     expect(await readFile(join(dir, 'journal', 'dead-letter.jsonl'), 'utf8')).toContain('666')
     expect(broker.connectsOf(NAME)).toBeGreaterThan(5)
   })
+
+  it('are not put aside when the network is cut on them again and again and ingest is silent meanwhile', async () => {
+    const broker = await newBroker()
+    const ingest = newIngest({ port: broker.port, store: STORE })
+    ingest.mute(true)
+    const end = await startAgentEnd(broker.port, await newDir(), { pace: { suspectMs: 60_000 } })
+    await put(end, state())
+    for (let cut = 1; cut <= 8; cut++) {
+      // Own status as said at the connect and, once the batch is under suspicion, after it.
+      await until(() => {
+        expect(broker.on(agentTopic(AGENT, 'records')).length).toBeGreaterThan(0)
+        const statuses = broker.on(agentTopic(AGENT, 'status'))
+        const { conn } = JSON.parse(statuses.at(-1)?.payload ?? '{}')
+        const ours = statuses.filter(each => each.payload.includes(conn))
+        expect(ours.length).toBeGreaterThanOrEqual(cut === 1 ? 1 : 2)
+      })
+      broker.cut(NAME)
+      await until(() => expect(broker.connectsOf(NAME)).toBe(cut + 1))
+    }
+    ingest.mute(false)
+    await until(() => expect(ingest.records()).toHaveLength(1))
+    await isEmpty(end)
+    expect(ingest.records()[0]?.type).toBe('state')
+  })
 })
 
 describe('acks', () => {
@@ -301,7 +325,7 @@ describe('the status', () => {
     })
     for (const { qos, retain } of broker.on(agentTopic(AGENT, 'status')))
       expect({ qos, retain }).toEqual({ qos: 1, retain: true })
-    broker.cutAll()
+    broker.cut(NAME)
     await until(() => expect(onlineOf(broker)).toHaveLength(2))
     const [first, second] = onlineOf(broker)
     expect(second?.conn).not.toBe(first?.conn)

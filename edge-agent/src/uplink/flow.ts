@@ -10,7 +10,7 @@ export interface FlowPace {
   readonly backoffFirstMs: number
   readonly backoffMaxMs: number
   readonly probeMs: number
-  /** A connection that the broker closes this soon after a lone batch may have been closed because of it. */
+  /** A connection that closes this soon after a lone batch, which the broker has not proved to have taken, may have closed on it. */
   readonly suspectMs: number
   readonly closesMax: number
   /** After a read that gave nothing. */
@@ -42,6 +42,8 @@ export type FlowInput =
   | { readonly type: 'down'; readonly byBroker: boolean }
   | { readonly type: 'presence'; readonly online: boolean; readonly store: string }
   | { readonly type: 'ack'; readonly ack: Ack }
+  /** Our own status, said at `saidAt`, has come back: the broker has taken everything that was sent before. */
+  | { readonly type: 'heard'; readonly saidAt: number }
   /** The journal's answer to the one `read` that was asked for. */
   | { readonly type: 'batches'; readonly want: Want; readonly batches: readonly QueuedBatch[] }
   /** Time has passed, or the journal has changed. */
@@ -66,6 +68,8 @@ export type FlowOutput =
   | { readonly type: 'ack-ignored'; readonly why: IgnoredAck }
   /** No ack in time: ingest may be slow, or the connection dead. */
   | { readonly type: 'unanswered'; readonly lane: Lane }
+  /** What was just sent is under suspicion: a status said now would prove it innocent. */
+  | { readonly type: 'ask' }
 
 export interface FlowState {
   readonly up: boolean
@@ -79,6 +83,7 @@ export interface FlowState {
   readonly rereadAt: number
   /** While not awake: when the oldest batch goes out again. */
   readonly probeAt: number
+  /** The newest batch that the broker may not have taken yet; minus infinity: there is none. */
   readonly sentAt: number
   /** The batch that was alone in flight at the last closes of the connection. */
   readonly suspect: { readonly name: string; readonly closes: number } | undefined
@@ -120,6 +125,7 @@ export const MESSAGE_MAX_BYTES = LIMITS.packetMaxBytes - 256
  *   was sent.
  * - No ack in time, or the connection lost: everything in flight counts as lost, and the oldest goes again, alone, until an
  *   ack makes progress. So the batch that a connection closes on is singled out; after `closesMax` times it is given up.
+ *   A cut network or a twin that pushes us out closes connections too: what the broker has taken is not to blame.
  * - Without presence of ingest only the oldest batch goes, every `probeMs`. An ack proves presence too.
  *
  * After a `delete` the journal has changed: look again.
@@ -163,6 +169,8 @@ const take = (pace: FlowPace, state: FlowState, input: FlowInput, world: World, 
       return takePresence(pace, state, input.online, input.store, world, say)
     case 'ack':
       return takeAck(pace, state, input.ack, world, say)
+    case 'heard':
+      return input.saidAt > state.sentAt ? { ...state, sentAt: Number.NEGATIVE_INFINITY } : state
     case 'batches':
       return takeBatches(pace, { ...state, reading: false }, input.want, input.batches, world, say)
     case 'look':
@@ -247,6 +255,7 @@ const takeBatches = (
   if (batches.length === 0) return withLane(state, want.lane, { ...flow, nextBytes: wireBytes(first) })
   const resent = batches.filter(batch => batch.seq <= flow.sentUpTo).length
   say({ type: 'publish', lane: want.lane, epoch: flow.epoch, oldest: stream.oldest, batches, resent })
+  if (state.suspect !== undefined) say({ type: 'ask' })
   const backoff = flow.attempt === 0 ? 0 : backoffMs(flow.attempt - 1, pace.backoffFirstMs, pace.backoffMaxMs, random)
   const flights = batches.map(batch => ({ seq: batch.seq, bytes: wireBytes(batch) }))
   const next = withLane(state, want.lane, sent(flow, flights, now + pace.ackTimeoutMs + backoff))

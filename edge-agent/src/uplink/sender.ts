@@ -18,8 +18,8 @@ export interface SenderOptions {
   /** Sends a `records` message. What does not arrive is sent again. */
   readonly publish: (payload: string) => void
   readonly onNewStore: (store: string) => void
-  /** No ack in time. */
-  readonly onUnanswered: () => void
+  /** Whether the connection is alive is worth knowing: it would be shown by a status that comes back. */
+  readonly onAsk: () => void
   /** Something that was in the journal is stored. */
   readonly onAcked: () => void
   /** Milliseconds of a clock that nobody sets. */
@@ -99,7 +99,10 @@ export const openSender = (options: SenderOptions): Sender => {
         break
       case 'unanswered':
         unanswered.inc()
-        options.onUnanswered()
+        options.onAsk()
+        break
+      case 'ask':
+        options.onAsk()
         break
     }
   }

@@ -89,9 +89,9 @@ export const startUplink = (options: UplinkOptions): Uplink => {
       droppedByUs = true
       link.drop('own status not heard')
     },
+    onHeard: saidAt => sender.feed({ type: 'heard', saidAt }),
     newConn: () => randomHex(random),
-    now,
-    pace,
+    ...{ now, monotonic, pace },
   })
 
   const sender = openSender({
@@ -102,7 +102,7 @@ export const startUplink = (options: UplinkOptions): Uplink => {
       journalTaking(taking.current)
     },
     // Slow is ingest's right; whether the connection is dead shows when our own status does not come back.
-    onUnanswered: voice.changed,
+    onAsk: voice.say,
     onAcked: () => {
       lastAckAt = now()
     },

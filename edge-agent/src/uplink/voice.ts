@@ -19,11 +19,14 @@ export interface VoiceOptions {
   readonly facts: () => StatusFacts
   /** False when there is no connection. */
   readonly publish: (message: MqttMessage) => boolean
+  /** A status has come back that was said at `saidAt`, by the monotonic clock. */
+  readonly onHeard: (saidAt: number) => void
   /** The connection is dead, though nobody has closed it. */
   readonly onUnheard: () => void
   /** A random name that no connection had before. */
   readonly newConn: () => string
   readonly now: () => number
+  readonly monotonic: () => number
   readonly pace: VoicePace
 }
 
@@ -34,6 +37,8 @@ export interface Voice {
   down(): void
   /** A status goes out soon. */
   changed(): void
+  /** A status goes out now. */
+  say(): void
   /** @param retained the broker had kept it from before. */
   heard(status: Status, retained: boolean): void
   goodbye(): MqttMessage
@@ -41,13 +46,16 @@ export interface Voice {
 }
 
 /** Says the agent's retained status at every connect, after every change, each minute, and when it was overwritten. */
-export const openVoice = ({ topic, facts, publish, onUnheard, newConn, now, pace }: VoiceOptions): Voice => {
+export const openVoice = (options: VoiceOptions): Voice => {
+  const { topic, publish, now, monotonic, pace } = options
   let conn = ''
   let isUp = false
   let echoMs = pace.echoMs
   let gathering: NodeJS.Timeout | undefined
   let repeating: NodeJS.Timeout | undefined
   let listening: NodeJS.Timeout | undefined
+  /** When the statuses were said that have not come back yet: within a connection they come in order. */
+  let unheard: number[] = []
 
   const message = (status: Status): MqttMessage => ({ topic, payload: JSON.stringify(status), qos: 1, retain: true })
 
@@ -55,20 +63,23 @@ export const openVoice = ({ topic, facts, publish, onUnheard, newConn, now, pace
     clearTimeout(gathering)
     clearTimeout(repeating)
     gathering = undefined
-    if (!isUp || !publish(message(onlineStatus(conn, now(), facts())))) return
+    if (!isUp || !publish(message(onlineStatus(conn, now(), options.facts())))) return
     repeating = setTimeout(say, pace.repeatMs)
-    listening ??= setTimeout(() => {
-      listening = undefined
+    unheard.push(monotonic())
+    listening ??= listen()
+  }
+  const listen = (): NodeJS.Timeout =>
+    setTimeout(() => {
       // A broker that is merely overloaded must not be given hundreds of reconnects in addition.
       echoMs = Math.min(pace.echoMaxMs, echoMs * 2)
-      onUnheard()
+      options.onUnheard()
     }, echoMs)
-  }
   const changed = (): void => {
     if (isUp) gathering ??= setTimeout(say, pace.gatherMs)
   }
   const hush = (): void => {
     isUp = false
+    unheard = []
     for (const timer of [gathering, repeating, listening]) clearTimeout(timer)
     gathering = undefined
     listening = undefined
@@ -76,7 +87,7 @@ export const openVoice = ({ topic, facts, publish, onUnheard, newConn, now, pace
 
   return {
     will() {
-      conn = newConn()
+      conn = options.newConn()
       return message(offlineStatus(conn, now()))
     },
     up() {
@@ -85,11 +96,14 @@ export const openVoice = ({ topic, facts, publish, onUnheard, newConn, now, pace
     },
     down: hush,
     changed,
+    say,
     heard(status, retained) {
-      if (status.online && status.conn === conn) {
+      const saidAt = status.online && status.conn === conn ? unheard.shift() : undefined
+      if (saidAt !== undefined) {
         clearTimeout(listening)
-        listening = undefined
         echoMs = pace.echoMs
+        listening = unheard.length > 0 ? listen() : undefined
+        options.onHeard(saidAt)
       }
       // What was retained is older than what we said at this connect; a will that comes now is a former connection's.
       if (!status.online && !retained) changed()
