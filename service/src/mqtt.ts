@@ -75,7 +75,8 @@ export const openMqttLink = (options: MqttLinkOptions): MqttLink => {
       if (wasUp) {
         log.warn({ reason, code: 'MQTT_DOWN' }, 'broker lost')
         options.onDown(reason)
-      } else if (attempt === 0 && !stopped) log.warn({ reason, code: 'MQTT_UNREACHABLE' }, 'broker not reached; trying on')
+      } else if (attempt === 0 && !stopped)
+        log.warn({ reason, code: 'MQTT_UNREACHABLE' }, 'broker not reached; trying on')
       if (!stopped) retry = setTimeout(dial, backoffMs(attempt++, BACKOFF_FIRST_MS, BACKOFF_MAX_MS, options.random))
     }
     mine.on('error', error => end(messageOf(error)))
