@@ -46,13 +46,22 @@ export const loadConfig = <S extends TSchema>(
   const document = parseDocument(text, { prettyErrors: true, uniqueKeys: true })
   const [yamlError] = document.errors
   if (yamlError !== undefined) throw new NakamaError('CONFIG_NOT_YAML', `${file}: ${yamlError.message}`)
-  const checked = validator(schema).check(document.toJS({ maxAliasCount: 100 }))
+  const checked = validator(schema).check(toPlain(file, document))
   const problems = checked.ok ? sense(checked.value) : checked.problems
   if (!checked.ok || problems.length > 0) {
     const lines = problems.map(problem => `${file}: ${formatProblem(problem)}`)
     throw new NakamaError('CONFIG_INVALID', lines.join('\n'))
   }
   return deepFreeze(checked.value)
+}
+
+/** Aliases of aliases can make a few lines into gigabytes: their number is limited. */
+const toPlain = (file: string, document: ReturnType<typeof parseDocument>): unknown => {
+  try {
+    return document.toJS({ maxAliasCount: 100 })
+  } catch (error) {
+    throw new NakamaError('CONFIG_NOT_YAML', `${file}: ${messageOf(error)}`, { cause: error })
+  }
 }
 
 const readText = (file: string): string => {

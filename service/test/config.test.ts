@@ -77,6 +77,16 @@ describe('a configuration', () => {
     })
   })
 
+  it('whose aliases multiply is refused before it fills the memory', () => {
+    const levels = ['a: &a [x, x, x, x, x, x, x, x, x, x]']
+    for (const [before, name] of ['ab', 'bc', 'cd', 'de', 'ef'].map(pair => [...pair])) {
+      levels.push(`${name}: &${name} [${Array(10).fill(`*${before}`).join(', ')}]`)
+    }
+    const problem = refusal(levels.join('\n'))
+    expect(problem.code).toBe('CONFIG_NOT_YAML')
+    expect(problem.message).toContain(file)
+  })
+
   it('that is not there is refused by name', () => {
     expect(() => loadConfig(join(folder, 'none.yaml'), schema)).toThrow(/none\.yaml: cannot be read/)
   })
