@@ -217,7 +217,9 @@ class Worker {
   #spawn(): ChildProcess {
     const { name, main, config, nodeFlags = [] } = this.#spec
     const configFile = join(this.#options.folder, 'config', `${name}.yaml`)
-    writeFileSync(configFile, stringify(config(this.#of, this.addresses)), { mode: 0o600 })
+    // Written out in full: a configuration for people has no anchors, and their number is limited where it is read.
+    const text = stringify(config(this.#of, this.addresses), { aliasDuplicateObjects: false })
+    writeFileSync(configFile, text, { mode: 0o600 })
     const log = openSync(this.#logFile, 'a')
     // Its own process group: a Ctrl-C at the terminal reaches the supervisor alone, which ends the others in order.
     const child = spawn(process.execPath, [...nodeFlags, main, '--config', configFile], {

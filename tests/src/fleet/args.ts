@@ -1,0 +1,63 @@
+import { parseArgs } from 'node:util'
+import { NakamaError } from '@nakama/contract'
+
+export interface FleetArgs {
+  readonly shops: number
+  readonly machines: number
+  readonly signals: number
+  /** How long to send live readings. */
+  readonly seconds: number
+  /** History that every agent has collected before any of them connects; they then come back all at once. */
+  readonly outageMinutes: number
+  readonly seed: number
+  readonly help: boolean
+}
+
+export const USAGE = `npm run fleet -- [options]
+
+  --shops 503         agents, each a connection of its own
+  --machines 5        per shop
+  --signals 10        per machine, one reading a second
+  --seconds 60        how long
+  --outage-minutes 0  history that all agents bring when they come back at once
+  --seed 1
+`
+
+/** @throws NakamaError `FLEET_BAD_ARGUMENT` */
+export const parseFleetArgs = (argv: readonly string[]): FleetArgs => {
+  const values = parse(argv)
+  return {
+    shops: integer('--shops', values.shops, 1, 10_000),
+    machines: integer('--machines', values.machines, 1, 64),
+    signals: integer('--signals', values.signals, 1, 200),
+    seconds: integer('--seconds', values.seconds, 1, 86_400),
+    outageMinutes: integer('--outage-minutes', values['outage-minutes'], 0, 24 * 60),
+    seed: integer('--seed', values.seed, 0, 2 ** 32 - 1),
+    help: values.help,
+  }
+}
+
+const parse = (argv: readonly string[]) => {
+  try {
+    return parseArgs({
+      args: [...argv],
+      options: {
+        shops: { type: 'string', default: '503' },
+        machines: { type: 'string', default: '5' },
+        signals: { type: 'string', default: '10' },
+        seconds: { type: 'string', default: '60' },
+        'outage-minutes': { type: 'string', default: '0' },
+        seed: { type: 'string', default: '1' },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    }).values
+  } catch (error) {
+    throw new NakamaError('FLEET_BAD_ARGUMENT', (error as Error).message)
+  }
+}
+
+const integer = (option: string, text: string, min: number, max: number): number => {
+  const value = Number(text)
+  if (/^\d+$/.test(text) && value >= min && value <= max) return value
+  throw new NakamaError('FLEET_BAD_ARGUMENT', `${option}: expected a whole number from ${min} to ${max}, got "${text}"`)
+}
