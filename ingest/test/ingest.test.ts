@@ -130,7 +130,7 @@ describe('ingest as a process', () => {
     }
     expect(await isReady(second.url)).toBe(false)
     expect(new Set(agent.acks.map(({ store }) => store)).size).toBe(1)
-    expect(room.heard(ingestTopic('second')).filter(said => JSON.parse(said).online)).toEqual([])
+    expect(room.heard(ingestTopic('second')).map(said => JSON.parse(said).online)).toEqual([false])
     await first.stop()
     append()
     await vi.waitFor(() => expect(journal.done).toBe(true), within)

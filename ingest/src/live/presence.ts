@@ -50,6 +50,8 @@ export const createPresence = (options: PresenceOptions): Presence => {
         { id, other, code: 'INGEST_PASSIVE' },
         'another ingest is active at this broker; waiting until it is gone',
       )
+      // The broker may still keep what an earlier life of this one said.
+      options.publish(message(false, now()))
     }
   }
 
