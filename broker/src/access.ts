@@ -1,4 +1,4 @@
-import type { AedesOptions, AuthenticateError, Client, PublishPacket } from 'aedes'
+import type { AedesOptions, AuthenticateError, Client } from 'aedes'
 import { CONNACK, connackBytes, judgeConnect, type Refusal } from './connect.ts'
 import type { Connection } from './connection.ts'
 import { type Limits, trafficOf } from './limits.ts'
@@ -6,7 +6,7 @@ import type { BrokerMetrics, DeniedAction } from './metrics.ts'
 import type { Notices } from './notices.ts'
 import type { PasswordBook } from './passwords.ts'
 import type { Retained } from './retained.ts'
-import { may, principalOf } from './rules.ts'
+import { may, principalOf, type Role } from './rules.ts'
 import type { Session, Sessions } from './sessions.ts'
 
 /** One connection as the rules see it. */
@@ -24,7 +24,7 @@ export interface AccessParts {
   readonly sessions: Sessions
   readonly retained: Retained
   readonly peerOf: (client: Client) => Peer | undefined
-  readonly onMessage: (direction: 'in' | 'out') => void
+  readonly onMessage: (direction: 'in' | 'out', role: Role) => void
   readonly onAdmitted: (session: Session) => void
   readonly metrics: BrokerMetrics
   readonly notices: Notices
@@ -54,7 +54,9 @@ export const createAccess = ({
 }: AccessParts): Access => {
   const deny = (action: DeniedAction, peer: Peer | undefined, why: string): void => {
     metrics.denied(action)
-    notices.warn(`BROKER_${action.toUpperCase()}_DENIED`, { address: peer?.connection.address, why }, 'denied')
+    const code = `BROKER_${action.toUpperCase()}_DENIED`
+    // It quotes the client, who may have sent kilobytes.
+    notices.warn(code, { address: peer?.connection.address, why: why.slice(0, WHY_MAX) }, 'denied')
   }
 
   const admit = async (
@@ -76,16 +78,6 @@ export const createAccess = ({
     peer.connection.admit(trafficOf(principal.role, limits))
     onAdmitted(session)
     return undefined
-  }
-
-  const publishRefusal = (peer: Peer | undefined, packet: PublishPacket): string | undefined => {
-    if (peer?.session === undefined) return `nobody may publish ${packet.topic}`
-    const verdict = may(peer.session.principal, 'publish', packet.topic, { retain: packet.retain, qos: packet.qos })
-    if (!verdict.ok) return verdict.why
-    const bytes = Buffer.byteLength(packet.payload)
-    return packet.retain && !retained.admits(packet.topic, bytes)
-      ? `no room to retain ${bytes} bytes on ${packet.topic}`
-      : undefined
   }
 
   return {
@@ -122,14 +114,21 @@ export const createAccess = ({
 
     authorizePublish(client, packet, done) {
       const peer = client === null ? undefined : peerOf(client)
-      const why = publishRefusal(peer, packet)
-      if (why === undefined) {
-        onMessage('in')
-        return done(null)
+      const refuse = (why: string): void => {
+        deny('publish', peer, why)
+        peer?.connection.drop('denied')
+        done(new Error(why))
       }
-      deny('publish', peer, why)
-      peer?.connection.drop('denied')
-      done(new Error(why))
+      if (peer?.session === undefined) return refuse(`nobody may publish ${packet.topic}`)
+      const { principal } = peer.session
+      const verdict = may(principal, 'publish', packet.topic, { retain: packet.retain, qos: packet.qos })
+      if (!verdict.ok) return refuse(verdict.why)
+      const bytes = Buffer.byteLength(packet.payload)
+      if (packet.retain && !retained.admits(packet.topic, bytes)) {
+        return refuse(`no room to retain ${bytes} bytes on ${packet.topic}`)
+      }
+      onMessage('in', principal.role)
+      done(null)
     },
 
     authorizeSubscribe(client, subscription, done) {
@@ -155,11 +154,13 @@ export const createAccess = ({
         deny('receive', peer, verdict.why)
         return null
       }
-      onMessage('out')
+      onMessage('out', peer.session.principal.role)
       return packet
     },
   }
 }
+
+const WHY_MAX = 300
 
 const refusalError = (returnCode: Refusal['returnCode'], why: string): AuthenticateError =>
   Object.assign(new Error(why), { returnCode }) as AuthenticateError

@@ -8,6 +8,8 @@ export interface BrokerFacts {
   /** Of the last message taken from a client, and of the last one handed to a client; undefined before the first. */
   readonly messageInAt: number | undefined
   readonly messageOutAt: number | undefined
+  /** Of the last message taken from an agent. */
+  readonly agentHeardAt: number | undefined
   /** Since when there has been an agent without a break; undefined without one. */
   readonly agentsSince: number | undefined
   readonly agents: number
@@ -26,13 +28,14 @@ export interface BrokerFacts {
 export const brokerHealth = (facts: BrokerFacts, now: number): Health => {
   const age = (at: number | undefined): number | null => (at === undefined ? null : Math.round(now - at))
   const silentMs =
-    facts.agentsSince === undefined ? 0 : now - Math.max(facts.agentsSince, facts.messageInAt ?? facts.agentsSince)
+    facts.agentsSince === undefined ? 0 : now - Math.max(facts.agentsSince, facts.agentHeardAt ?? facts.agentsSince)
   return {
     ok: facts.listening && silentMs <= INTERVALS.statusStaleMs,
     ready: facts.listening,
     details: {
       lastMessageInAgeMs: age(facts.messageInAt),
       lastMessageOutAgeMs: age(facts.messageOutAt),
+      lastHeardOfAgentsAgeMs: age(facts.agentHeardAt),
       upMs: Math.round(now - facts.startedAt),
       agents: facts.agents,
       ingests: facts.ingests,

@@ -47,6 +47,7 @@ export const openHub = async ({ listen, limits, passwords, log, metrics, now, al
   const peers = new WeakMap<Duplex, Peer>()
   const startedAt = now()
   const messageAt: { in: number | undefined; out: number | undefined } = { in: undefined, out: undefined }
+  let agentHeardAt: number | undefined
   let agentsSince: number | undefined
   let listening = true
 
@@ -73,8 +74,9 @@ export const openHub = async ({ listen, limits, passwords, log, metrics, now, al
     sessions,
     retained,
     peerOf: client => peers.get(client.conn as Duplex),
-    onMessage: direction => {
+    onMessage: (direction, role) => {
       messageAt[direction] = now()
+      if (direction === 'in' && role === 'agent') agentHeardAt = messageAt.in
       count.message(direction)
     },
     onAdmitted: ({ principal, connection }) => {
@@ -149,6 +151,7 @@ export const openHub = async ({ listen, limits, passwords, log, metrics, now, al
       count.dropped(why)
       notices.warn('BROKER_TOO_MANY_CONNECTIONS', { address, why }, 'connection refused')
     },
+    onError: err => notices.warn('BROKER_CANNOT_ACCEPT', { err }, 'connection not accepted'),
   }).catch(async error => {
     await closeAedes(aedes)
     throw error
@@ -162,6 +165,7 @@ export const openHub = async ({ listen, limits, passwords, log, metrics, now, al
       startedAt,
       messageInAt: messageAt.in,
       messageOutAt: messageAt.out,
+      agentHeardAt,
       agentsSince,
       agents: sessions.count('agent'),
       ingests: sessions.count('ingest'),

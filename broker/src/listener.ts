@@ -13,6 +13,8 @@ export interface Listener {
 export interface ListenerHooks {
   readonly onSocket: (socket: Socket) => void
   readonly onRefused: (why: 'connections-max' | 'address-max', address: string) => void
+  /** A connection could not be accepted (no more descriptors, above all); it goes on listening. */
+  readonly onError: (error: Error) => void
 }
 
 /**
@@ -23,7 +25,7 @@ export interface ListenerHooks {
 export const openListener = async (
   { host, port }: HttpListen,
   limits: { readonly connectionsMax: number; readonly connectionsPerAddressMax: number },
-  { onSocket, onRefused }: ListenerHooks,
+  { onSocket, onRefused, onError }: ListenerHooks,
 ): Promise<Listener> => {
   const perAddress = new Map<string, number>()
   let connections = 0
@@ -54,15 +56,16 @@ export const openListener = async (
   })
 
   await new Promise<void>((resolve, reject) => {
-    server.once('error', error =>
-      reject(
-        new NakamaError('BROKER_CANNOT_LISTEN', `listen: cannot listen at ${host}:${port}: ${messageOf(error)}`, {
-          cause: error,
-        }),
-      ),
-    )
-    server.listen(port, host, resolve)
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  }).catch(error => {
+    const text = `listen: cannot listen at ${host}:${port}: ${messageOf(error)}`
+    throw new NakamaError('BROKER_CANNOT_LISTEN', text, { cause: error })
   })
+  server.on('error', onError)
   return {
     port: (server.address() as AddressInfo).port,
     get connections() {

@@ -9,6 +9,7 @@ const FACTS: BrokerFacts = {
   startedAt: 0,
   messageInAt: undefined,
   messageOutAt: undefined,
+  agentHeardAt: undefined,
   agentsSince: undefined,
   agents: 0,
   ingests: 0,
@@ -25,14 +26,14 @@ describe('health', () => {
     expect(brokerHealth(facts, 500).details).toMatchObject({ lastMessageInAgeMs: 400, lastMessageOutAgeMs: 300 })
   })
 
-  it('is bad when agents are connected and nothing has been heard for 90 s', () => {
-    const facts = { ...FACTS, agents: 1, agentsSince: 1_000, messageInAt: 50_000 }
+  it('is bad when agents are connected and have not been heard for 90 s, whoever else speaks', () => {
+    const facts = { ...FACTS, agents: 1, agentsSince: 1_000, messageInAt: 139_000, agentHeardAt: 50_000 }
     expect(brokerHealth(facts, 140_000).ok).toBe(true)
     expect(brokerHealth(facts, 140_001).ok).toBe(false)
   })
 
   it('gives agents that have come after a long silence their time to speak', () => {
-    const facts = { ...FACTS, agents: 1, agentsSince: 1_000_000, messageInAt: 1_000 }
+    const facts = { ...FACTS, agents: 1, agentsSince: 1_000_000, agentHeardAt: 1_000 }
     expect(brokerHealth(facts, 1_090_000).ok).toBe(true)
     expect(brokerHealth(facts, 1_090_001).ok).toBe(false)
     const never = { ...FACTS, agents: 1, agentsSince: 1_000_000 }
