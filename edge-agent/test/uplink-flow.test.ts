@@ -1,6 +1,7 @@
 import { type Ack, LANES, type Lane, LIMITS } from '@nakama/contract'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { lookAt, step } from '../src/uplink/flow.ts'
 import {
   ENVELOPE_MAX_BYTES,
   FLOW_PACE,
@@ -9,10 +10,8 @@ import {
   type FlowOutput,
   type FlowState,
   inFlightBytes,
-  lookAt,
-  step,
   type Want,
-} from '../src/uplink/flow.ts'
+} from '../src/uplink/flow-state.ts'
 import { createModelIngest, createModelJournal } from './uplink-model.ts'
 
 const STORE = 'aaaaaaaaaaaaaaaa'
@@ -375,6 +374,24 @@ describe('a connection that closes', () => {
       if (connection > 0) bench.feed({ type: 'heard', saidAt: bench.now() })
       bench.feed({ type: 'down', byBroker: true })
     }
+    expect(bench.taken('dead-letter')).toEqual([])
+  })
+
+  it('is forgotten once the batch is acknowledged', () => {
+    const bench = createBench({ events: { [E1]: [100, 100] } })
+    for (let connection = 0; connection < 4; connection++) {
+      up(bench)
+      bench.feed({ type: 'down', byBroker: true })
+    }
+    up(bench)
+    bench.taken('ask')
+    bench.ack('events', E1, 1)
+    for (let i = 0; i < 5; i++) {
+      bench.journal.add('events', E1, 100)
+      bench.feed({ type: 'look' })
+    }
+    expect(bench.taken('ask')).toEqual([])
+    bench.feed({ type: 'down', byBroker: true })
     expect(bench.taken('dead-letter')).toEqual([])
   })
 

@@ -1,6 +1,6 @@
 import { type Ack, LANES, type Lane } from '@nakama/contract'
 import type { QueuedBatch, Stream } from '../src/journal/batch-queue.ts'
-import type { Want } from '../src/uplink/flow.ts'
+import type { Want } from '../src/uplink/flow-state.ts'
 
 interface ModelStream {
   readonly lane: Lane

@@ -14,7 +14,7 @@ import {
 import { createMetrics } from '@nakama/service'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { JOURNAL_MIN_BYTES, openJournal } from '../src/journal/journal.ts'
-import { FLOW_PACE } from '../src/uplink/flow.ts'
+import { FLOW_PACE } from '../src/uplink/flow-state.ts'
 import { openTaking } from '../src/uplink/taking.ts'
 import { startUplink, type UplinkOptions } from '../src/uplink/uplink.ts'
 import { VOICE_PACE } from '../src/uplink/voice.ts'

@@ -1,120 +1,22 @@
-import { type Ack, INTERVALS, LANES, type Lane, LIMITS } from '@nakama/contract'
+import { type Ack, type BatchId, LANES, LIMITS } from '@nakama/contract'
 import { backoffMs } from '@nakama/service'
-import type { QueuedBatch, Stream } from '../journal/batch-queue.ts'
-import { acknowledge, bytesOf, EMPTY_LANE, follow, type LaneFlow, rewind, sent } from './lane-flow.ts'
-
-/** Durations in milliseconds. */
-export interface FlowPace {
-  /** Patience for an ack, lengthened at each further try by full jitter between nothing and the back-off's ceiling. */
-  readonly ackTimeoutMs: number
-  readonly backoffFirstMs: number
-  readonly backoffMaxMs: number
-  readonly probeMs: number
-  /** A connection that closes this soon after a lone batch, which the broker has not proved to have taken, may have closed on it. */
-  readonly suspectMs: number
-  readonly closesMax: number
-  /** After a read that gave nothing. */
-  readonly rereadMs: number
-}
-
-export const FLOW_PACE: FlowPace = {
-  ackTimeoutMs: 10_000,
-  backoffFirstMs: 1_000,
-  backoffMaxMs: 30_000,
-  probeMs: INTERVALS.probeMs,
-  suspectMs: 2_000,
-  closesMax: 5,
-  rereadMs: 1_000,
-}
-
-/** Batches that are wanted of the journal, for its `read`. */
-export interface Want {
-  readonly lane: Lane
-  readonly epoch: string
-  readonly fromSeq: number
-  readonly maxBytes: number
-}
-
-export type FlowInput =
-  /** Connected and subscribed. */
-  | { readonly type: 'up' }
-  /** @param byBroker not we have ended it. */
-  | { readonly type: 'down'; readonly byBroker: boolean }
-  | { readonly type: 'presence'; readonly online: boolean; readonly store: string }
-  | { readonly type: 'ack'; readonly ack: Ack }
-  /** Our own status, said at `saidAt`, has come back: the broker has taken everything that was sent before. */
-  | { readonly type: 'heard'; readonly saidAt: number }
-  /** The journal's answer to the one `read` that was asked for. */
-  | { readonly type: 'batches'; readonly want: Want; readonly batches: readonly QueuedBatch[] }
-  /** Time has passed, or the journal has changed. */
-  | { readonly type: 'look' }
-
-export type IgnoredAck = 'other-store' | 'unknown-epoch' | 'never-sent' | 'repeated'
-
-export type FlowOutput =
-  | { readonly type: 'read'; readonly want: Want }
-  | {
-      readonly type: 'publish'
-      readonly lane: Lane
-      readonly epoch: string
-      readonly oldest: number
-      readonly batches: readonly QueuedBatch[]
-      /** How many of them were sent before. */
-      readonly resent: number
-    }
-  | { readonly type: 'delete'; readonly lane: Lane; readonly epoch: string; readonly seq: number }
-  | { readonly type: 'dead-letter'; readonly lane: Lane; readonly epoch: string; readonly seq: number }
-  | { readonly type: 'new-store'; readonly store: string }
-  | { readonly type: 'ack-ignored'; readonly why: IgnoredAck }
-  /** No ack in time: ingest may be slow, or the connection dead. */
-  | { readonly type: 'unanswered'; readonly lane: Lane }
-  /** What was just sent is under suspicion: a status said now would prove it innocent. */
-  | { readonly type: 'ask' }
-
-export interface FlowState {
-  readonly up: boolean
-  /** Ingest has said that it is there, or has acknowledged something, in this connection. */
-  readonly awake: boolean
-  readonly store: string | undefined
-  readonly windowBytes: number
-  readonly lanes: { readonly [lane in Lane]: LaneFlow }
-  /** At most one read at a time. */
-  readonly reading: boolean
-  readonly rereadAt: number
-  /** While not awake: when the oldest batch goes out again. */
-  readonly probeAt: number
-  /** The newest batch that the broker may not have taken yet; minus infinity: there is none. */
-  readonly sentAt: number
-  /** The batch that was alone in flight at the last closes of the connection. */
-  readonly suspect: { readonly name: string; readonly closes: number } | undefined
-}
-
-export const FLOW_START: FlowState = {
-  up: false,
-  awake: false,
-  store: undefined,
-  windowBytes: LIMITS.windowFirstBytes,
-  lanes: { events: EMPTY_LANE, samples: EMPTY_LANE },
-  reading: false,
-  rereadAt: 0,
-  probeAt: 0,
-  sentAt: Number.NEGATIVE_INFINITY,
-  suspect: undefined,
-}
-
-export interface World {
-  /** As the journal has them now. */
-  readonly streams: readonly Stream[]
-  /** Milliseconds of a clock that nobody sets. */
-  readonly now: number
-  /** In [0, 1). */
-  readonly random: () => number
-}
-
-/** What the envelope and the line break add to a batch's records, at most. */
-export const ENVELOPE_MAX_BYTES = 128
-/** Leaves room for the MQTT header with the topic. */
-export const MESSAGE_MAX_BYTES = LIMITS.packetMaxBytes - 256
+import type { QueuedBatch } from '../journal/batch-queue.ts'
+import { fitting, pump } from './flow-room.ts'
+import {
+  type FlowInput,
+  type FlowOutput,
+  type FlowPace,
+  type FlowState,
+  headOf,
+  type IgnoredAck,
+  mapLanes,
+  type Say,
+  type Want,
+  type World,
+  wireBytes,
+  withLane,
+} from './flow-state.ts'
+import { acknowledge, follow, rewind, sent } from './lane-flow.ts'
 
 /**
  * What to send, when to send it again, and what may be forgotten. The rules:
@@ -154,11 +56,6 @@ export const lookAt = (state: FlowState, now: number): number | undefined => {
   return coming.length === 0 ? undefined : Math.min(...coming)
 }
 
-export const inFlightBytes = ({ lanes }: FlowState): number =>
-  bytesOf(lanes.events.flights) + bytesOf(lanes.samples.flights)
-
-type Say = (output: FlowOutput) => void
-
 const take = (pace: FlowPace, state: FlowState, input: FlowInput, world: World, say: Say): FlowState => {
   switch (input.type) {
     case 'up':
@@ -182,8 +79,7 @@ const takeDown = (pace: FlowPace, state: FlowState, byBroker: boolean, now: numb
   const lone = loneFlight(state)
   let { suspect } = state
   if (byBroker && lone !== undefined && now - state.sentAt <= pace.suspectMs) {
-    const name = `${lone.lane}/${lone.epoch}/${lone.seq}`
-    suspect = { name, closes: suspect?.name === name ? suspect.closes + 1 : 1 }
+    suspect = { ...lone, closes: isSame(suspect, lone) ? suspect.closes + 1 : 1 }
     if (suspect.closes >= pace.closesMax) {
       say({ type: 'dead-letter', ...lone })
       suspect = undefined
@@ -255,25 +151,11 @@ const takeBatches = (
   if (batches.length === 0) return withLane(state, want.lane, { ...flow, nextBytes: wireBytes(first) })
   const resent = batches.filter(batch => batch.seq <= flow.sentUpTo).length
   say({ type: 'publish', lane: want.lane, epoch: flow.epoch, oldest: stream.oldest, batches, resent })
-  if (state.suspect !== undefined) say({ type: 'ask' })
+  if (isSame(state.suspect, { ...want, seq: first.seq })) say({ type: 'ask' })
   const backoff = flow.attempt === 0 ? 0 : backoffMs(flow.attempt - 1, pace.backoffFirstMs, pace.backoffMaxMs, random)
   const flights = batches.map(batch => ({ seq: batch.seq, bytes: wireBytes(batch) }))
   const next = withLane(state, want.lane, sent(flow, flights, now + pace.ackTimeoutMs + backoff))
   return { ...next, sentAt: now, probeAt: now + pace.probeMs }
-}
-
-/** Those that may go now, from the first on. */
-const fitting = (state: FlowState, found: readonly QueuedBatch[]): readonly QueuedBatch[] => {
-  const inFlight = inFlightBytes(state)
-  if (isCareful(state)) return inFlight > 0 ? [] : found.slice(0, 1)
-  const room = Math.min(state.windowBytes - inFlight, MESSAGE_MAX_BYTES)
-  let bytes = 0
-  const end = found.findIndex((batch, at) => {
-    bytes += wireBytes(batch)
-    const isConsecutive = at === 0 || batch.seq === (found[at - 1] as QueuedBatch).seq + 1
-    return !isConsecutive || (bytes > room && !(at === 0 && inFlight === 0))
-  })
-  return end === -1 ? found : found.slice(0, end)
 }
 
 /** Time: what is not acknowledged is sent again. */
@@ -287,47 +169,13 @@ const expire = (state: FlowState, { now }: World, say: Say): FlowState => {
   })
 }
 
-/** Asks the journal for what may go next. */
-const pump = (state: FlowState, { streams, now }: World, say: Say): FlowState => {
-  const isHeld = !state.up || state.reading || now < state.rereadAt || (!state.awake && now < state.probeAt)
-  const name = LANES.find(lane => hasMore(state.lanes[lane], headOf(streams, lane)))
-  if (isHeld || name === undefined) return state
-  const { epoch, next, nextBytes } = state.lanes[name]
-  const inFlight = inFlightBytes(state)
-  const careful = isCareful(state)
-  const room = careful ? 0 : Math.min(state.windowBytes - inFlight, MESSAGE_MAX_BYTES)
-  if (inFlight > 0 && (room <= 0 || nextBytes > room)) return state
-  say({ type: 'read', want: { lane: name, epoch, fromSeq: next, maxBytes: Math.max(1, room) } })
-  return { ...state, reading: true }
-}
+const isSame = <S extends BatchId>(suspect: S | undefined, batch: BatchId): suspect is S =>
+  suspect?.lane === batch.lane && suspect.epoch === batch.epoch && suspect.seq === batch.seq
 
-const hasMore = (lane: LaneFlow, head: Stream | undefined): boolean =>
-  head !== undefined && lane.next <= head.newest && !(lane.pastHole && lane.flights.length > 0)
-
-/** Nothing else may be in flight beside one batch. */
-const isCareful = ({ awake, lanes }: FlowState): boolean => !awake || lanes.events.doubt || lanes.samples.doubt
-
-const loneFlight = ({ lanes }: FlowState): { lane: Lane; epoch: string; seq: number } | undefined => {
+const loneFlight = ({ lanes }: FlowState): BatchId | undefined => {
   const all = LANES.flatMap(lane => lanes[lane].flights.map(({ seq }) => ({ lane, epoch: lanes[lane].epoch, seq })))
   return all.length === 1 ? all[0] : undefined
 }
 
-const headOf = (streams: readonly Stream[], lane: Lane): Stream | undefined =>
-  streams.find(stream => stream.lane === lane)
-
-const wireBytes = (batch: QueuedBatch): number => batch.bytes + ENVELOPE_MAX_BYTES
-
 /** Full jitter, so that five hundred agents that lost the same ingest do not probe as one. */
 const probeTime = (pace: FlowPace, { now, random }: World): number => now + Math.floor(random() * pace.probeMs)
-
-const mapLanes = (state: FlowState, change: (lane: LaneFlow, name: Lane) => LaneFlow): FlowState => {
-  const events = change(state.lanes.events, 'events')
-  const samples = change(state.lanes.samples, 'samples')
-  if (events === state.lanes.events && samples === state.lanes.samples) return state
-  return { ...state, lanes: { events, samples } }
-}
-
-const withLane = (state: FlowState, name: Lane, lane: LaneFlow): FlowState => ({
-  ...state,
-  lanes: { ...state.lanes, [name]: lane },
-})

@@ -1,6 +1,7 @@
 import { encodeBatch, joinBatches } from '@nakama/contract'
 import type { Log, Metrics } from '@nakama/service'
 import type { BatchQueue } from '../journal/batch-queue.ts'
+import { lookAt, step } from './flow.ts'
 import {
   FLOW_START,
   type FlowInput,
@@ -8,9 +9,7 @@ import {
   type FlowPace,
   type FlowState,
   inFlightBytes,
-  lookAt,
-  step,
-} from './flow.ts'
+} from './flow-state.ts'
 
 export interface SenderOptions {
   readonly pace: FlowPace

@@ -15,7 +15,7 @@ import {
 import { type Log, type Metrics, type MqttLink, openMqttLink } from '@nakama/service'
 import type { BatchQueue } from '../journal/batch-queue.ts'
 import type { Journal } from '../journal/journal.ts'
-import { FLOW_PACE, type FlowPace } from './flow.ts'
+import { FLOW_PACE, type FlowPace } from './flow-state.ts'
 import { hearPresence, NO_PRESENCES, presentIngest } from './presence.ts'
 import { openSender } from './sender.ts'
 import type { TakingKeeper } from './taking.ts'
