@@ -89,11 +89,11 @@ describe('regrouping samples', () => {
     const [writer, reader, regrouper] = [openWriterCore(db), openReaderCore(db), openRegrouper(db)]
     const later = T0 + 48 * HOUR_MS
     type Step =
-      | { readonly fold: number }
+      | { readonly fold: number; readonly budgetMs: number }
       | { readonly compact: true }
       | { readonly offset: number; readonly rows: number; readonly load: number }
     const step: fc.Arbitrary<Step> = fc.oneof(
-      { weight: 1, arbitrary: fc.record({ fold: fc.constantFrom(1, 1_000_000) }) },
+      { weight: 1, arbitrary: fc.record({ fold: fc.constantFrom(1, 1_000_000), budgetMs: fc.constantFrom(0, 1_000) }) },
       { weight: 1, arbitrary: fc.constant({ compact: true } as const) },
       {
         weight: 3,
@@ -109,7 +109,7 @@ describe('regrouping samples', () => {
         const series = machines.next()
         const model = new Map<number, number>()
         for (const each of steps) {
-          if ('fold' in each) regrouper.fold(each.fold)
+          if ('fold' in each) regrouper.fold(each.fold, each.budgetMs)
           else if ('compact' in each) while (regrouper.compactOne(later));
           else {
             const at = Array.from({ length: each.rows }, (_, row) => T0 + (each.offset + row) * 1000)
@@ -124,7 +124,7 @@ describe('regrouping samples', () => {
         expect(signals.load ?? []).toEqual(expected.map(([, load]) => load))
       }),
     )
-    while (regrouper.recentBytes() > 0) regrouper.fold(1_000_000)
+    while (regrouper.recentBytes() > 0) regrouper.fold(1_000_000, 1_000)
     while (regrouper.compactOne(later));
     const perHour = db
       .prepare('SELECT count(*), count(DISTINCT hour * 1000000 + machine), sum(loose) FROM sample_pack')

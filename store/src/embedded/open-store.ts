@@ -19,7 +19,7 @@ export interface EmbeddedStoreOptions {
   readonly commitDelayMs?: number
   /** How long a transaction waits for another process that holds the file; default 1,000. */
   readonly busyTimeoutMs?: number
-  /** Regrouping, retention and the bound are seen to this often; default 1,000. */
+  /** Regrouping, retention and the bound are seen to this often; default 250. */
   readonly upkeepMs?: number
   /** Milliseconds since 1970 UTC. */
   readonly now?: () => number
@@ -37,7 +37,7 @@ const MAX_BYTES_DEFAULT = 10 * 1024 * 1024 * 1024
 const RETENTION_DAYS_DEFAULT = 90
 const COMMIT_DELAY_MS = 20
 const BUSY_TIMEOUT_MS = 1_000
-const UPKEEP_MS = 1_000
+const UPKEEP_MS = 250
 
 /**
  * Opens the embedded store for writing: SQLite in a worker thread, so that no commit ever blocks the caller's event loop.

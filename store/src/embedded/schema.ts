@@ -30,7 +30,8 @@ export const stateOf = (number: number): StateCode => STATE_CODES[number - 1] as
  *   so that a second of the whole fleet dirties a few dozen pages, not one per machine.
  * - `rollup_day` is a machine's day of hour sums, `minutes` a machine's hour of minutes (rollup-codec.ts).
  * - Samples are appended to `sample_recent`, one row per transaction for all machines, and soon regrouped to one row per
- *   machine and hour in `sample_pack` (`loose`: an hour that may still consist of several). Both grow at their ends only.
+ *   machine and hour in `sample_pack` (`loose`: an hour that may still consist of several). Both grow at their ends only, and a
+ *   number of `sample_recent` is never used again, so that regrouping deletes what it has moved and nothing else.
  */
 export const SCHEMA = `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
@@ -56,7 +57,7 @@ export const SCHEMA = `
     PRIMARY KEY (hour, machine)
   ) STRICT, WITHOUT ROWID;
 
-  CREATE TABLE sample_recent (seq INTEGER PRIMARY KEY, bundle BLOB NOT NULL) STRICT;
+  CREATE TABLE sample_recent (seq INTEGER PRIMARY KEY AUTOINCREMENT, bundle BLOB NOT NULL) STRICT;
   CREATE TABLE sample_pack (
     seq INTEGER PRIMARY KEY, hour INTEGER NOT NULL, machine INTEGER NOT NULL, loose INTEGER NOT NULL, pack BLOB NOT NULL
   ) STRICT;

@@ -18,14 +18,14 @@ export interface Notice {
 }
 
 export interface Upkeep {
-  /** Once a second or so: regroups samples, enforces retention and the bound on the disk, cuts the log back. */
+  /** A few times a second: regroups samples, enforces retention and the bound on the disk, cuts the log back. */
   run(now: number): Notice[]
   /** After each transaction: makes room before the bound is met. `force`: a write has just met it. */
   afterWrite(force: boolean): Notice[]
 }
 
 /** Work of one call beyond its first step: writes wait behind it. */
-const BUDGET_MS = 25
+const BUDGET_MS = 15
 const FOLD_AFTER_MS = 10_000
 /** At most, and at most this share of the file: folding needs the room twice for a moment. */
 const FOLD_MAX_BYTES = 4 * 1024 * 1024
@@ -48,10 +48,9 @@ export const openUpkeep = (db: Database, limits: UpkeepLimits): Upkeep => {
   const regroup = (now: number): void => {
     foldedAt ??= now
     const bytes = regrouper.recentBytes()
-    if (bytes >= foldMaxBytes / 2 || now - foldedAt >= FOLD_AFTER_MS || now < foldedAt) {
-      if (bytes > 0) regrouper.fold(foldMaxBytes)
-      foldedAt = now
-    }
+    const due = bytes >= foldMaxBytes / 2 || now - foldedAt >= FOLD_AFTER_MS || now < foldedAt
+    if (regrouper.folding || (due && bytes > 0)) regrouper.fold(foldMaxBytes, BUDGET_MS)
+    if (due) foldedAt = now
     withinBudget(() => regrouper.compactOne(now))
   }
 
@@ -82,7 +81,7 @@ export const openUpkeep = (db: Database, limits: UpkeepLimits): Upkeep => {
   const tryFold = (): boolean => {
     try {
       if (regrouper.recentBytes() === 0) return false
-      regrouper.fold(foldMaxBytes)
+      regrouper.fold(foldMaxBytes, BUDGET_MS)
       return true
     } catch {
       return false
@@ -122,7 +121,7 @@ export const openUpkeep = (db: Database, limits: UpkeepLimits): Upkeep => {
     afterWrite(force) {
       const notices = makeRoom(force)
       // Between two runs more may come than a file near its bound could fold at once.
-      if (regrouper.recentBytes() >= foldMaxBytes) regrouper.fold(foldMaxBytes)
+      if (regrouper.recentBytes() >= foldMaxBytes) regrouper.fold(foldMaxBytes, BUDGET_MS)
       return notices
     },
     run(now) {
