@@ -75,6 +75,26 @@ describe('a journal that is full', () => {
   })
 })
 
+describe('what is given up', () => {
+  it('stays owed until its gap is on the card, whatever else is acknowledged and written down by then', async () => {
+    const disk = createDisk(seeded(1))
+    const wide = await onDisk(disk, 40 * SEGMENT_BYTES)
+    await fill(wide, 'samples', 0, 300)
+    await wide.close()
+    disk.fail('open', Number.POSITIVE_INFINITY, /segment/)
+    // The bound is smaller now, but nothing can be told: the acks alone are written.
+    const narrow = await onDisk(disk)
+    const [head] = narrow.streams().filter(({ lane }) => lane === 'samples')
+    expect(head?.oldest).toBeGreaterThan(100)
+    narrow.deleteUpTo('samples', wide.epoch, head!.oldest)
+    await narrow.close()
+    disk.fail('open', 0)
+    disk.crash(true)
+    const { times, gaps } = await empty(await onDisk(disk))
+    for (const time of seconds(0, 300)) expect(times.has(time) || covered(gaps, 'samples', time)).toBe(true)
+  })
+})
+
 describe('a disk that is full', () => {
   it('does not stop the journal: what is appended can be sent, and is written once there is room', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
@@ -154,6 +174,19 @@ describe('a disk that fails', () => {
     const { times, gaps } = await empty(journal)
     expect(times).toEqual(new Set(seconds(0, 100)))
     expect(gaps).toEqual([])
+  })
+
+  it('goes on in another file when one refuses for good', async () => {
+    const disk = createDisk(seeded(1))
+    const journal = await onDisk(disk)
+    journal.append(recordOf('events', at(1)))
+    expect(await journal.flush()).toBe(true)
+    disk.fail('write', Number.POSITIVE_INFINITY, /^000001/)
+    journal.append(recordOf('events', at(2)))
+    expect(await journal.flush()).toBe(false)
+    expect(await journal.flush()).toBe(true)
+    disk.crash(true)
+    expect((await empty(await onDisk(disk))).times).toEqual(new Set([at(1), at(2)]))
   })
 
   it('costs a gap and a count only when a segment cannot be read again and again', async () => {

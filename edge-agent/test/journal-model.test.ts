@@ -280,7 +280,7 @@ const check = async (
   await fc.assert(fc.asyncProperty(fc.integer(), sequence, run), { numRuns: RUNS })
 }
 
-const RUNS = Number(process.env.RUNS ?? 25)
+const RUNS = Number(process.env.RUNS ?? 40)
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })

@@ -268,6 +268,28 @@ describe('a journal that is opened again', () => {
     }
   })
 
+  it('knows it of a machine that was silent when the segment was changed', async () => {
+    const disk = createDisk(seeded(1))
+    const journal = await onDisk(disk)
+    // Seventeen batches fill a segment; the last one lies alone in the next.
+    await fill(journal, 'samples', 0, 17)
+    journal.append(recordOf('samples', at(17), BIG, 'm2'))
+    await journal.flush()
+    for (let round = 0; round < 3; round++) {
+      await drain(journal)
+      journal.append(recordOf('events', at(round), 0, 'm2'))
+      await journal.flush()
+    }
+    await journal.close()
+    const { byMachine } = (await onDisk(disk)).lastJournaled
+    expect(byMachine).toEqual(
+      new Map([
+        ['m1', at(16)],
+        ['m2', at(17)],
+      ]),
+    )
+  })
+
   it('knows it still after the segments have been recycled many times', async () => {
     const disk = createDisk(seeded(1))
     const journal = await onDisk(disk)

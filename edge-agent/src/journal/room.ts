@@ -25,8 +25,8 @@ export interface RoomOptions {
 
 /** The files that hold nothing that is still needed, and where further ones come from. */
 export interface Room {
-  /** A file to be overwritten. Samples do not get the last one: it is for the events, which tell what was given up. */
-  take(lane: Lane): string | undefined
+  /** A file to be overwritten. */
+  take(): string | undefined
   /** Nothing was kept in it after all. */
   giveBack(name: string): void
   /** These files may be overwritten once the events up to `afterSeq`, which tell what they held, are durable. */
@@ -100,7 +100,7 @@ export const createRoom = ({ storage, books, maxSegments, free: found, onGiveUp,
   }
 
   return {
-    take: lane => (free.length > (lane === 'events' ? 0 : 1) ? free.shift() : undefined),
+    take: () => free.shift(),
     giveBack(name) {
       free.push(name)
     },

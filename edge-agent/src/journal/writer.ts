@@ -152,7 +152,7 @@ export const createWriter = (options: WriterOptions): Writer => {
       refused.delete(lane)
       return places.get(lane)
     }
-    const name = room.take(lane)
+    const name = room.take()
     if (name === undefined) return undefined
     try {
       await enter(lane, batch, name)
