@@ -24,6 +24,7 @@ export const createDisk = (random: () => number) => {
   let onStopped = (): void => {}
   let capacityBytes = Number.POSITIVE_INFINITY
   let failing: { operation: Operation; times: number; name: RegExp } | undefined
+  let gate: { readonly operation: Operation; readonly name: RegExp; readonly opened: Promise<void> } | undefined
   const counts = { read: 0, create: 0, open: 0, write: 0, sync: 0, append: 0 }
 
   const usedBytes = (): number => [...files.values()].reduce((sum, file) => sum + file.seen.length, 0)
@@ -70,6 +71,7 @@ export const createDisk = (random: () => number) => {
     }
     operationsLeft--
     counts[operation]++
+    if (gate?.operation === operation && gate.name.test(name)) await gate.opened
     if (failing?.operation === operation && failing.times > 0 && failing.name.test(name)) {
       failing.times--
       if (operation === 'write' && random() < 0.5) inPart()
@@ -171,6 +173,15 @@ export const createDisk = (random: () => number) => {
     /** The next operations of this kind fail with EIO. */
     fail(operation: Operation, times: number, name = /./): void {
       failing = { operation, times, name }
+    },
+    /** Operations of this kind on these files take until the function that is returned is called. */
+    stall(operation: Operation, name: RegExp): () => void {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      gate = { operation, name, opened: promise }
+      return () => {
+        gate = undefined
+        resolve()
+      }
     },
     /** Operations begun, by kind. */
     counts,

@@ -217,6 +217,30 @@ describe('a disk that fails', () => {
     expect(gaps.map(gap => gap.why)).toContain('journal-corrupt')
   })
 
+  it('is not blamed where a segment was recycled while it was being read', async () => {
+    const disk = createDisk(seeded(1))
+    const first = await onDisk(disk)
+    await fill(first, 'samples', 0, 40)
+    await first.close()
+    const journal = await onDisk(disk)
+    const lives = (): string[] => {
+      const used = disk.names().filter(name => name.endsWith('.segment') && disk.contentOf(name)[0] !== 0)
+      return used.map(name => disk.contentOf(name).toString('hex', 8, 16))
+    }
+    const before = lives()
+    const resume = disk.stall('read', /segment/)
+    const reading = journal.read('samples', first.epoch, 20, 0)
+    journal.deleteUpTo('samples', first.epoch, 40)
+    for (let second = 40; second < 160; second += 20) {
+      await fill(journal, 'samples', second, second + 20)
+      journal.deleteUpTo('samples', journal.epoch, second - 20)
+    }
+    expect(lives().filter(life => before.includes(life))).toEqual([])
+    resume()
+    expect(await reading).toEqual([])
+    expect((await empty(journal)).gaps).toEqual([])
+  })
+
   it('does not keep the journal from opening', async () => {
     const disk = createDisk(seeded(1))
     const first = await onDisk(disk)

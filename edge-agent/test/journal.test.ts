@@ -275,10 +275,13 @@ describe('a journal that is opened again', () => {
     await fill(journal, 'samples', 0, 17)
     journal.append(recordOf('samples', at(17), BIG, 'm2'))
     await journal.flush()
-    for (let round = 0; round < 3; round++) {
-      await drain(journal)
-      journal.append(recordOf('events', at(round), 0, 'm2'))
+    await drain(journal)
+    // Enough to overwrite whatever is free.
+    for (let second = 20; second < 120; second += 20) {
+      for (let i = 0; i < 20; i++)
+        journal.append({ type: 'profile', at: at(0), machine: 'm3', kind: 'other', name: 'x'.repeat(BIG) })
       await journal.flush()
+      await drain(journal)
     }
     await journal.close()
     const { byMachine } = (await onDisk(disk)).lastJournaled
