@@ -21,7 +21,7 @@ export interface MqttLinkOptions {
   readonly subscriptions: readonly string[]
   /** Made anew for every connection: a will names the connection whose end it tells. */
   readonly will?: () => MqttMessage
-  /** Connected and subscribed. */
+  /** Connected and subscribed; comes before the first message of that connection. */
   readonly onUp: () => void
   readonly onDown: (reason: string) => void
   /** Must not throw; slow work is the receiver's to queue. `retained`: the broker had kept it from before. */
@@ -43,6 +43,8 @@ export interface MqttLink {
   stop(last?: MqttMessage): Promise<void>
 }
 
+/** Retained messages that came before the subscription was confirmed; a broker of ours keeps fewer. */
+const EARLY_MAX = 50_000
 const CONNECT_TIMEOUT_MS = 10_000
 const BACKOFF_FIRST_MS = 500
 const BACKOFF_MAX_MS = 30_000
@@ -64,6 +66,8 @@ export const openMqttLink = (options: MqttLinkOptions): MqttLink => {
     const mine = connect(options.url, clientOptions(options))
     client = mine
     let ended = false
+    // A broker may deliver before it confirms the subscription (MQTT 3.1.1 section 3.8.4).
+    let early: (() => void)[] = []
     const end = (reason: string): void => {
       if (ended) return
       ended = true
@@ -82,7 +86,11 @@ export const openMqttLink = (options: MqttLinkOptions): MqttLink => {
     mine.on('error', error => end(messageOf(error)))
     mine.on('close', () => end('connection closed'))
     mine.on('message', (topic, payload, packet) => {
-      if (client === mine && !ended) options.onMessage(topic, payload.toString('utf8'), packet.retain)
+      if (client !== mine || ended) return
+      const deliver = (): void => options.onMessage(topic, payload.toString('utf8'), packet.retain)
+      if (up) deliver()
+      else if (early.length < EARLY_MAX) early.push(deliver)
+      else end(`more than ${EARLY_MAX} messages before the subscription was confirmed`)
     })
     mine.on('connect', () => {
       mine.subscribe([...options.subscriptions], { qos: 1 }, (error, granted) => {
@@ -94,6 +102,8 @@ export const openMqttLink = (options: MqttLinkOptions): MqttLink => {
         up = true
         log.info({ url: options.url }, 'broker connected')
         options.onUp()
+        for (const deliver of early) deliver()
+        early = []
       })
     })
   }

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { Aedes } from 'aedes'
+import { generate, parser } from 'mqtt-packet'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createLog, type MqttLink, type MqttLinkOptions, openMqttLink } from '../src/index.ts'
 
@@ -89,6 +90,29 @@ describe('a link to the broker', () => {
     // The will of the connection that ended, not that of the first one.
     await vi.waitFor(() => expect(wills).toHaveLength(1))
     expect(Number(wills[0]?.split(' ')[1])).toBeGreaterThan(1)
+  })
+
+  it('tells that it is up before it tells what came, also when the broker delivers before it confirms', async () => {
+    const server = createServer(socket => {
+      const packets = parser()
+      socket.on('data', data => packets.parse(data))
+      packets.on('packet', packet => {
+        if (packet.cmd === 'connect') socket.write(generate({ cmd: 'connack', returnCode: 0, sessionPresent: false }))
+        if (packet.cmd !== 'subscribe') return
+        const kept = { topic: 'x/1', payload: 'kept', qos: 0, retain: true, dup: false } as const
+        socket.write(generate({ cmd: 'publish', ...kept }))
+        socket.write(generate({ cmd: 'suback', messageId: packet.messageId as number, granted: [1] }))
+      })
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    cleanUp.push(async () => server.close())
+    const told: string[] = []
+    open((server.address() as AddressInfo).port, {
+      onUp: () => told.push('up'),
+      onMessage: (_topic, payload) => told.push(payload),
+    })
+    await vi.waitFor(() => expect(told).toEqual(['up', 'kept']))
   })
 
   it('queues nothing while it is down: says so instead', async () => {
