@@ -87,7 +87,7 @@ describe('the embedded store within its limits', () => {
     }
     expect(result).toEqual({ accepted: 0, rejected: [], retry: expect.any(Array) })
     expect(result.retry).toHaveLength(1_000)
-    expect(log).toContainEqual(expect.objectContaining({ code: 'STORE_FAILED' }))
+    expect(log).toContainEqual(expect.objectContaining({ code: 'STORE_FULL' }))
     expect(await store.rollups({ from: 0, to: T0 + HOUR_MS, resolution: 'hour' })).toHaveLength(days)
     const { bytes, maxBytes } = await store.stats()
     expect(bytes).toBeLessThanOrEqual(maxBytes)
@@ -165,6 +165,7 @@ describe('the embedded store within its limits', () => {
   it('hands writes back while another process holds the file, and takes them afterwards', async () => {
     const store = await open({ busyTimeoutMs: 20 })
     const count = { type: 'count', series: machines.next(), at: T0, parts: 1, total: 1 } as const
+    await writeAll(store, [{ ...count, at: T0 - DAY_MS }])
     const other = new DatabaseSync(fileOf(files))
     other.exec('BEGIN IMMEDIATE')
     expect(await store.write([count])).toEqual({ accepted: 0, rejected: [], retry: [count] })
@@ -172,6 +173,7 @@ describe('the embedded store within its limits', () => {
     other.exec('ROLLBACK')
     other.close()
     await writeAll(store, [count])
+    expect((await store.stats()).droppedRows).toBe(0)
   })
 
   it('stays right when two processes write the same machines', async () => {

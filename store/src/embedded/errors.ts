@@ -9,6 +9,7 @@ interface SqliteError extends Error {
 const BUSY = 5
 const LOCKED = 6
 const CORRUPT = 11
+const FULL = 13
 const CANTOPEN = 14
 const NOTADB = 26
 /** TOOBIG, CONSTRAINT, MISMATCH, RANGE: the value is at fault, and will be the next time. */
@@ -35,6 +36,16 @@ export const toStoreError = (file: string, error: unknown): NakamaError => {
       retryable: true,
       cause: error,
     })
+  }
+  if (code === FULL) {
+    return new NakamaError(
+      'STORE_FULL',
+      `${file}: no room: the disk is full, or the bound is met by what is never given up`,
+      {
+        retryable: true,
+        cause: error,
+      },
+    )
   }
   if (code === CANTOPEN) {
     return new NakamaError(

@@ -66,9 +66,12 @@ const openWriter = (settings: WorkerSettings & { role: 'writer' }): Service => {
 }
 
 /** What was written stays written, whatever happens here: the next upkeep meets the same trouble and tells of it. */
-const roomAfter = (upkeep: Upkeep, outcome: Outcome): Notice[] => {
+const roomAfter = (upkeep: Upkeep, { failed }: Outcome): Notice[] => {
+  const full = failed?.code === 'STORE_FULL'
+  // A file that is merely held by another process is no reason to give anything up.
+  if (failed !== undefined && !full) return []
   try {
-    return upkeep.afterWrite(outcome.failed !== undefined)
+    return upkeep.afterWrite(full)
   } catch {
     return []
   }
