@@ -61,9 +61,7 @@ export const openEmbeddedStore = async (options: EmbeddedStoreOptions): Promise<
   const rpc = await openRpc({ role: 'writer', file, maxBytes, rawRetentionDays, busyTimeoutMs })
   const trouble = createTrouble(log)
 
-  const note = (notices: readonly Notice[]): void => {
-    for (const notice of notices) log.info({ ...notice, file }, 'raw data dropped')
-  }
+  const note = createNotes(file, log)
   const commit = async (writes: readonly StoreWrite[]): Promise<Outcome> => {
     let outcome: Outcome
     try {
@@ -119,6 +117,25 @@ const asNakamaError = (error: unknown): NakamaError =>
   error instanceof NakamaError
     ? error
     : new NakamaError('STORE_FAILED', messageOf(error), { retryable: true, cause: error })
+
+const NOTE_EVERY_MS = 60_000
+
+/** Near its bound a store gives up something all the time: told at once, then summed up once a minute. */
+const createNotes = (file: string, log: StoreLog): ((notices: readonly Notice[]) => void) => {
+  const told = new Map<Notice['code'], { at: number; rows: number }>()
+  return notices => {
+    for (const { code, rows, until } of notices) {
+      const { at, rows: untold } = told.get(code) ?? { at: Number.NEGATIVE_INFINITY, rows: 0 }
+      const now = performance.now()
+      const due = now - at >= NOTE_EVERY_MS
+      told.set(code, due ? { at: now, rows: 0 } : { at, rows: untold + rows })
+      if (!due) continue
+      const fields = { code, rows: untold + rows, until, file }
+      if (code === 'STORE_FULL') log.warn(fields, 'store nearly full, and nothing left to give up')
+      else log.info(fields, 'raw data dropped')
+    }
+  }
+}
 
 /** Says once that writing fails, and once that it works again; counts in between. */
 const createTrouble = (log: StoreLog): { tell(error: ErrorParts | undefined): void } => {
