@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { NakamaRecord, StateRecord } from '@nakama/contract'
 import { createMetrics, loadConfig, type ReadyMessage } from '@nakama/service'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { startAgent } from '../src/agent.ts'
 import { AgentConfig } from '../src/config.ts'
 import { checkAgentConfig } from '../src/config-sense.ts'
@@ -17,20 +17,13 @@ const MAIN = join(import.meta.dirname, '../src/main.ts')
 /** From the taking of a reading to its being safe, and a little for a busy machine. */
 const PROMISE_MS = 1_500
 
-const cleanups: (() => Promise<unknown>)[] = []
-let dir: string
-beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'agent-'))
-})
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
-  await rm(dir, { recursive: true, force: true })
-})
+/** Told what to do once the test is over, in reverse order. The tests run side by side: each is mostly waiting. */
+type Later = (cleanup: () => Promise<void>) => void
 
 const until = (what: () => void | Promise<void>): Promise<void> => vi.waitFor(what, { timeout: 10_000, interval: 20 })
 
 /** A machine that numbers its readings: register 0 counts how often it was read. Coil 0 is its cycle. */
-const startMachine = async () => {
+const startMachine = async (later: Later) => {
   let ticks = 0
   let running = true
   const server = await startModbusServer({
@@ -40,7 +33,7 @@ const startMachine = async () => {
       return ticks
     },
   })
-  cleanups.push(server.stop)
+  later(server.stop)
   return {
     port: server.port,
     ticks: () => ticks,
@@ -50,27 +43,29 @@ const startMachine = async () => {
   }
 }
 
-const writeConfig = async (content: string): Promise<string> => {
+const writeConfig = async (content: string, later: Later): Promise<string> => {
+  const dir = await mkdtemp(join(tmpdir(), 'agent-'))
+  later(() => rm(dir, { recursive: true, force: true }))
   const file = join(dir, 'agent.yaml')
   await writeFile(file, content)
   await writeFile(join(dir, 'password'), 'secret\n')
   return file
 }
 
-const startHere = async (configFile: string) => {
+const startHere = async (configFile: string, later: Later) => {
   const config = loadConfig(configFile, AgentConfig, checkAgentConfig)
   const metrics = createMetrics('edge-agent')
   const agent = await startAgent({ config, configFile, log: SILENT, metrics, now: Date.now, random: Math.random })
-  cleanups.push(agent.stop)
+  later(agent.stop)
   return agent
 }
 
-const startProcess = async (configFile: string): Promise<ChildProcess> => {
+const startProcess = async (configFile: string, later: Later): Promise<ChildProcess> => {
   const child = spawn(process.execPath, [MAIN, '--config', configFile], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     env: { ...process.env, LOG_LEVEL: 'silent' },
   })
-  cleanups.push(async () => {
+  later(async () => {
     if (child.exitCode !== null || child.signalCode !== null) return
     child.kill('SIGKILL')
     await once(child, 'exit')
@@ -80,13 +75,13 @@ const startProcess = async (configFile: string): Promise<ChildProcess> => {
   return child
 }
 
-const startPath = async () => {
-  const machine = await startMachine()
+const startPath = async (later: Later) => {
+  const machine = await startMachine(later)
   const broker = await startTestBroker()
-  cleanups.push(broker.stop)
+  later(broker.stop)
   const ingest = startTestIngest({ port: broker.port, store: 'aaaaaaaaaaaaaaaa' })
-  cleanups.push(ingest.stop)
-  const configFile = await writeConfig(configText(machine.port, broker.port))
+  later(ingest.stop)
+  const configFile = await writeConfig(configText(machine.port, broker.port), later)
   return { machine, broker, ingest, configFile }
 }
 
@@ -95,10 +90,12 @@ const ticksIn = (records: readonly NakamaRecord[]): number[] =>
 const statesIn = (records: readonly NakamaRecord[]): StateRecord[] => records.filter(record => record.type === 'state')
 const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i)
 
-describe('an agent', () => {
-  it('brings every reading and every change of state from the machine to ingest, and shows the present', async () => {
-    const { machine, broker, ingest, configFile } = await startPath()
-    const agent = await startHere(configFile)
+describe.concurrent('an agent', () => {
+  it('brings every reading and every change of state from the machine to ingest, and shows the present', async ({
+    onTestFinished,
+  }) => {
+    const { machine, broker, ingest, configFile } = await startPath(onTestFinished)
+    const agent = await startHere(configFile, onTestFinished)
     await until(() => expect(statesIn(ingest.records()).at(-1)?.code).toBe('RUNNING'))
     machine.run(false)
     await until(() => expect(statesIn(ingest.records()).at(-1)?.code).toBe('IDLE'))
@@ -124,24 +121,26 @@ describe('an agent', () => {
     expect(statusesOf(broker, AGENT).at(-1)?.online).toBe(false)
   })
 
-  it('loses nothing when the broker dies and an empty one takes its place', async () => {
-    const { machine, broker, ingest, configFile } = await startPath()
-    await startHere(configFile)
+  it('loses nothing when the broker dies and an empty one takes its place', async ({ onTestFinished }) => {
+    const { machine, broker, ingest, configFile } = await startPath(onTestFinished)
+    await startHere(configFile, onTestFinished)
     await until(() => expect(ticksIn(ingest.records()).length).toBeGreaterThan(5))
     await broker.stop()
     const atDeath = machine.ticks()
     await until(() => expect(machine.ticks()).toBeGreaterThan(atDeath + 15))
     const second = await startTestBroker(broker.port)
-    cleanups.push(second.stop)
+    onTestFinished(second.stop)
     const wanted = machine.ticks()
     await until(() => expect(ticksIn(ingest.records()).at(-1)).toBeGreaterThanOrEqual(wanted))
     const ticks = ticksIn(ingest.records())
     expect(ticks).toEqual(range(1, ticks.length))
   })
 
-  it('that is killed loses no reading of more than a second before, counts none twice, and tells the gap', async () => {
-    const { machine, ingest, configFile } = await startPath()
-    const first = await startProcess(configFile)
+  it('that is killed loses no reading of more than a second before, counts none twice, and tells the gap', async ({
+    onTestFinished,
+  }) => {
+    const { machine, ingest, configFile } = await startPath(onTestFinished)
+    const first = await startProcess(configFile, onTestFinished)
     await until(() => expect(ticksIn(ingest.records()).length).toBeGreaterThan(3))
     // What is now journaled is not acknowledged before the kill.
     ingest.mute(true)
@@ -151,7 +150,7 @@ describe('an agent', () => {
     await once(first, 'exit')
     const atKill = machine.ticks()
     ingest.mute(false)
-    await startProcess(configFile)
+    await startProcess(configFile, onTestFinished)
     await until(() => expect(ticksIn(ingest.records()).at(-1)).toBeGreaterThan(atKill + 3))
     const records = ingest.records()
     const ticks = ticksIn(records)

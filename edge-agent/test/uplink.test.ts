@@ -375,6 +375,7 @@ describe('what the coordinator desires', () => {
     const dir = await newDir()
     const end = await startAgentEnd(broker.port, dir)
     await until(() => expect(statusesOf(broker, AGENT).at(-1)).toMatchObject({ taking: { value: false, rev: 3 } }))
+    await end.journal.flush()
     await until(() => expect(ingest.records()).toMatchObject([{ type: 'taking', value: false, until: null, rev: 3 }]))
     expect(end.taking.current).toEqual({ value: false, until: null, rev: 3 })
     const again = await openTaking({ file: join(dir, 'taking.json'), now: Date.now, log: SILENT })
@@ -393,6 +394,7 @@ describe('what the coordinator desires', () => {
     await until(() =>
       expect(statusesOf(broker, AGENT).at(-1)).toMatchObject({ taking: { rev: 2, refused: { rev: 1 } } }),
     )
+    await end.journal.flush()
     await until(() => expect(ingest.records()).toMatchObject([{ rev: 1 }, { type: 'taking', value: true, rev: 2 }]))
   })
 })
@@ -418,7 +420,7 @@ describe('a connection that swallows everything', () => {
   })
 
   it('is not confused with an ingest that is slow', async () => {
-    const echoMs = 800
+    const echoMs = 400
     const broker = await newBroker()
     const ingest = newIngest({ port: broker.port, store: STORE })
     ingest.mute(true)
