@@ -113,6 +113,8 @@ it.runIf(browserFile !== undefined)(
     await until('the board is in English', async () => (await page.locator('html').getAttribute('lang')) === 'en')
     await page.locator('button[data-lang="ja"]').click()
 
+    // Through all of this the server itself was well, and the board said nothing else.
+    for (const alarm of ['[data-lost]', '[data-storing]']) expect(await page.locator(alarm).count(), alarm).toBe(0)
     expect(await page.evaluate('globalThis.loadedOnce')).toBe(true)
     expect(browser.complaints).toEqual([])
   },
