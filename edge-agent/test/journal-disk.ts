@@ -23,7 +23,7 @@ export const createDisk = (random: () => number) => {
   let operationsLeft = Number.POSITIVE_INFINITY
   let onStopped = (): void => {}
   let capacityBytes = Number.POSITIVE_INFINITY
-  let failing: { operation: Operation; times: number; name: RegExp } | undefined
+  let failing: { operation: Operation; times: number; name: RegExp; after: number } | undefined
   let gate: { readonly operation: Operation; readonly name: RegExp; readonly opened: Promise<void> } | undefined
   const counts = { read: 0, create: 0, open: 0, write: 0, sync: 0, append: 0 }
 
@@ -72,7 +72,7 @@ export const createDisk = (random: () => number) => {
     operationsLeft--
     counts[operation]++
     if (gate?.operation === operation && gate.name.test(name)) await gate.opened
-    if (failing?.operation === operation && failing.times > 0 && failing.name.test(name)) {
+    if (failing?.operation === operation && failing.times > 0 && failing.name.test(name) && failing.after-- <= 0) {
       failing.times--
       if (operation === 'write' && random() < 0.5) inPart()
       throw systemError('EIO')
@@ -170,9 +170,9 @@ export const createDisk = (random: () => number) => {
     setFull(isFull: boolean): void {
       capacityBytes = isFull ? usedBytes() : Number.POSITIVE_INFINITY
     },
-    /** The next operations of this kind fail with EIO. */
-    fail(operation: Operation, times: number, name = /./): void {
-      failing = { operation, times, name }
+    /** The next operations of this kind fail with EIO, once so many have gone well. */
+    fail(operation: Operation, times: number, name = /./, after = 0): void {
+      failing = { operation, times, name, after }
     },
     /** Operations of this kind on these files take until the function that is returned is called. */
     stall(operation: Operation, name: RegExp): () => void {

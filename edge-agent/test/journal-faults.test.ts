@@ -95,6 +95,33 @@ describe('what is given up', () => {
   })
 })
 
+describe('a file that has rotted', () => {
+  it('is told of whenever the power is cut while it is being told', async () => {
+    for (let operations = 0; operations < 40; operations++) {
+      const disk = createDisk(seeded(operations))
+      const first = await onDisk(disk)
+      await fill(first, 'events', 0, 17)
+      await fill(first, 'samples', 17, 17 + 17 + 5)
+      await first.close()
+      // Only what is used: so that the rotten file is the first that could be overwritten.
+      const headOf = (name: string): Buffer => disk.contentOf(name).subarray(0, 8)
+      const segments = disk.names().filter(name => name.endsWith('.segment'))
+      for (const name of segments) if (headOf(name)[0] === 0) await disk.storage().remove(name)
+      const rotten = segments.filter(name => disk.names().includes(name) && headOf(name)[4] === 1).at(-1)!
+      disk.put(rotten, Buffer.concat([Buffer.alloc(1_024, 7), disk.contentOf(rotten).subarray(1_024)]))
+
+      const died = disk.dieAfter(operations)
+      await Promise.race([onDisk(disk), died])
+      disk.crash(true)
+      const { times, gaps } = await empty(await onDisk(disk))
+      expect(times.has(at(33))).toBe(true)
+      expect(times.has(at(38))).toBe(false)
+      const isTold = gaps.some(gap => gap.what === 'samples' && gap.why === 'journal-corrupt')
+      expect(`told after ${operations} operations: ${isTold}`).toBe(`told after ${operations} operations: true`)
+    }
+  })
+})
+
 describe('a disk that is full', () => {
   it('does not stop the journal: what is appended can be sent, and is written once there is room', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
@@ -120,7 +147,10 @@ describe('a disk that is full', () => {
     await fill(journal, 'samples', 10, 50)
     disk.setFull(true)
     await fill(journal, 'samples', 50, 200)
-    const { times, gaps } = await empty(journal)
+    // On the card, not only in memory.
+    expect(await journal.flush()).toBe(true)
+    disk.crash(true)
+    const { times, gaps } = await empty(await onDisk(disk, 40 * SEGMENT_BYTES))
     for (const time of seconds(0, 10)) expect(times.has(time)).toBe(true)
     for (const time of seconds(10, 200)) expect(times.has(time) || covered(gaps, 'samples', time)).toBe(true)
     expect(times.has(at(199))).toBe(true)
@@ -174,6 +204,42 @@ describe('a disk that fails', () => {
     const { times, gaps } = await empty(journal)
     expect(times).toEqual(new Set(seconds(0, 100)))
     expect(gaps).toEqual([])
+  })
+
+  it('costs no file when it takes a header and then refuses the records, however often', async () => {
+    const disk = createDisk(seeded(1))
+    const journal = await onDisk(disk)
+    await fill(journal, 'samples', 0, 20)
+    const before = disk.names().length
+    journal.append(recordOf('samples', at(20)))
+    disk.fail('sync', 1, /segment/)
+    expect(await journal.flush()).toBe(false)
+    for (let i = 0; i < 20; i++) {
+      disk.fail('sync', 1, /segment/, 1)
+      expect(await journal.flush()).toBe(false)
+    }
+    expect(disk.names().length).toBeLessThanOrEqual(before + 1)
+    expect(await journal.flush()).toBe(true)
+    disk.crash(true)
+    expect((await empty(await onDisk(disk))).times).toEqual(new Set(seconds(0, 21)))
+  })
+
+  it('finds in memory what it refused, however much was appended meanwhile', async () => {
+    const disk = createDisk(seeded(1))
+    const journal = await onDisk(disk)
+    await fill(journal, 'samples', 0, 1)
+    for (let second = 1; second < 9; second++) journal.append(recordOf('samples', at(second), 60 * 1024))
+    disk.fail('sync', 1, /segment/)
+    const resume = disk.stall('sync', /segment/)
+    const flushed = journal.flush()
+    const syncs = disk.counts.sync
+    await vi.waitFor(() => expect(disk.counts.sync).toBeGreaterThan(syncs))
+    for (let second = 9; second < 16; second++) journal.append(recordOf('samples', at(second), 60 * 1024))
+    resume()
+    await flushed
+    expect(await journal.flush()).toBe(true)
+    disk.crash(true)
+    expect((await empty(await onDisk(disk))).times).toEqual(new Set(seconds(0, 16)))
   })
 
   it('goes on in another file when one refuses for good', async () => {
