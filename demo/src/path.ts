@@ -33,6 +33,8 @@ export interface PathOptions extends Pick<SupervisorOptions, 'onEvent' | 'readyT
   readonly times?: Partial<AgentTimes>
   /** By which address a shop's agent reaches the broker, when not directly: for a cable with a switch in between. */
   readonly brokerUrlFor?: (shop: string, brokerUrl: string) => string
+  /** The same for ingest. */
+  readonly ingestBrokerUrl?: (brokerUrl: string) => string
 }
 
 export interface Path extends Supervisor {
@@ -94,7 +96,7 @@ const specsOf = (options: PathOptions, fleet: readonly DemoShop[], dataDir: stri
     },
     {
       ...{ name: 'ingest', main: mainOf('ingest'), needs: ['broker'] },
-      config: (of, own) => ingestConfig(mqtt(of), dataDir, own),
+      config: (of, own) => ingestConfig((options.ingestBrokerUrl ?? (url => url))(mqtt(of)), dataDir, own),
     },
     {
       ...{ name: 'coordinator', main: mainOf('coordinator'), needs: ['broker'] },

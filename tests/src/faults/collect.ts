@@ -1,0 +1,63 @@
+import { isDeepStrictEqual } from 'node:util'
+import { agentName, type DemoShop, storeFile } from '@nakama/demo'
+import { logName, MODELS, readServed, readTruth, type ServedLine } from '@nakama/simulators'
+import { openEmbeddedReader, type Samples, type StoreReader } from '@nakama/store'
+import { until } from '../until.ts'
+import type { MachineEvidence } from './judge/evidence.ts'
+import { MINUTE_MS, type Span } from './judge/spans.ts'
+
+/** What the machines' own logs and the store say of a span. */
+export const collectEvidence = async (
+  shops: readonly DemoShop[],
+  dataDir: string,
+  span: Span,
+): Promise<MachineEvidence[]> => {
+  const reader = await until('the store', () => openEmbeddedReader({ file: storeFile(dataDir) }))
+  try {
+    const evidence: MachineEvidence[] = []
+    for (const { shop, machines } of shops) {
+      const gaps = await reader.gaps({ shop, ...span })
+      for (const { machine, model } of machines) {
+        const file = logName({ shop, machine })
+        evidence.push({
+          ...{ shop, machine, agent: agentName(shop) },
+          reading: MODELS[model].protocol === 'opcua' ? 'stream' : 'each',
+          truth: readTruth(`${dataDir}/truth/${file}`),
+          served: readServed(`${dataDir}/served/${file}`),
+          stored: ticksOf(await reader.samples({ shop, machine, ...span, limitRows: ROWS_MAX })),
+          gaps: gaps.filter(gap => gap.machine === machine || gap.machine === null),
+          ...(await statesOf(reader, { shop, machine }, span)),
+        })
+      }
+    }
+    return evidence
+  } finally {
+    await reader.close()
+  }
+}
+
+const ROWS_MAX = 1_000_000
+
+const ticksOf = ({ at, signals }: Samples): ServedLine[] =>
+  at.flatMap((time, row) => {
+    const tick = signals.tick?.[row] ?? null
+    return tick === null ? [] : [{ at: time, tick }]
+  })
+
+/** Ingest goes on writing: timeline and rollups of one moment, in whole minutes. */
+const statesOf = (
+  reader: StoreReader,
+  machine: { readonly shop: string; readonly machine: string },
+  span: Span,
+): Promise<Pick<MachineEvidence, 'timeline' | 'rollups'>> => {
+  const query = {
+    ...machine,
+    from: Math.floor(span.from / MINUTE_MS) * MINUTE_MS,
+    to: Math.ceil(span.to / MINUTE_MS) * MINUTE_MS,
+  }
+  return until('timeline and rollups of one moment', async () => {
+    const timeline = await reader.timeline(query)
+    const rollups = await reader.rollups({ ...query, resolution: 'minute' })
+    return isDeepStrictEqual(await reader.timeline(query), timeline) && { timeline, rollups }
+  })
+}

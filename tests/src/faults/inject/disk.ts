@@ -1,0 +1,16 @@
+import { type Injector, mustHaveHappened, pause } from './fault.ts'
+
+/** Somebody else fills the disk of an agent, and makes room again. */
+export const diskFull: Injector = async ({ disk, ledger }, { target, forMs }) => {
+  const small = disk(target)
+  if (small === undefined) throw new Error(`did not happen: expected a small disk under ${target}`)
+  const from = Date.now()
+  try {
+    mustHaveHappened(small.fill(), `no room left for ${target}`)
+    await pause(forMs)
+    mustHaveHappened(small.fill(), `no room left for ${target} at the end either`)
+  } finally {
+    small.empty()
+    ledger.note('full', { process: target, from, to: Date.now() })
+  }
+}

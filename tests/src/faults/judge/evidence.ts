@@ -1,0 +1,44 @@
+import type { ServedLine, TruthLine } from '@nakama/simulators'
+import type { Gap, Rollup, StateInterval } from '@nakama/store'
+import type { Waits } from '../../expected-states.ts'
+import type { Trouble } from '../ledger.ts'
+import type { Span } from './spans.ts'
+
+/** What was done in a run, and by which rules it is judged. Times are milliseconds since 1970 UTC. */
+export interface RunFacts {
+  /** From the first reading to the moment up to which everything must have arrived. */
+  readonly span: Span
+  readonly pollMs: number
+  readonly waits: Waits
+  /** From a kill until the process was ready again. */
+  readonly outages: readonly Trouble[]
+  readonly frozen: readonly Trouble[]
+  /** Agents whose journal was damaged while they were down. */
+  readonly corrupted: readonly Trouble[]
+  /** Agents whose disk was full. */
+  readonly full: readonly Trouble[]
+}
+
+/** One machine: what it truly did and gave, and what the store has of it. */
+export interface MachineEvidence {
+  readonly shop: string
+  readonly machine: string
+  /** Name of the process that reads it. */
+  readonly agent: string
+  /** `each`: a tick is served when it is read. `stream`: ticks are pushed, and about one per poll is taken. */
+  readonly reading: 'each' | 'stream'
+  readonly truth: readonly TruthLine[]
+  readonly served: readonly ServedLine[]
+  /** Stored readings that have a tick, ascending by time. */
+  readonly stored: readonly ServedLine[]
+  readonly gaps: readonly Gap[]
+  readonly timeline: readonly StateInterval[]
+  /** Of each minute. */
+  readonly rollups: readonly Rollup[]
+}
+
+/** The name of the process of the machines. */
+export const SIMULATORS = 'simulators'
+
+/** A reading is in the journal at most this long after it was taken. */
+export const PROMISED_AFTER_MS = 1_000
