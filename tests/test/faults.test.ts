@@ -1,0 +1,55 @@
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { describe, expect, it } from 'vitest'
+
+const MAIN = join(import.meta.dirname, '../src/faults/main.ts')
+
+/** Runs the harness as anybody would; its words on standard error are told where it fails otherwise than expected. */
+const faults = async (...args: string[]): Promise<{ code: number | null; out: string; result: string }> => {
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const exit = new Promise<number | null>(resolve => child.once('exit', resolve))
+  const out = await text(child.stdout)
+  return { code: await exit, out, result: out.trimEnd().split('\n').at(-1) as string }
+}
+
+describe('the fault harness', () => {
+  it('finds the promise kept under every kind of fault', { timeout: 360_000 }, async () => {
+    const before = mounts()
+    const { code, out, result } = await faults('--seed', '1', '--minutes', '3')
+    expect(out.split('\n').filter(line => line.startsWith('✗'))).toEqual([])
+    expect(result).toMatch(
+      /^faults: seed 1, 3\.0 min, \d+ faults, 12 kills: 0 lost, 0 duplicated, 0 disordered, 0 min wrongly idle, 0 min of rollups wrong$/,
+    )
+    expect(code).toBe(0)
+    expect(mounts()).toEqual(before)
+  })
+
+  // Each as short as it can be and still must show: the plan of its seed has what brings the broken promise to light.
+  it('fails when ingest acknowledges before the store commits', { timeout: 180_000 }, async () => {
+    const kinds = ['--kinds', 'kill,store-locked', '--kills', '2']
+    const { code, result } = await faults('--mutant', 'ack-before-commit', '--seed', '84', '--minutes', '1', ...kinds)
+    expect(result).toMatch(/: [1-9]\d* lost, .* FAILED/)
+    expect(code).toBe(1)
+  })
+
+  it('fails when the agent deletes what it has published', { timeout: 180_000 }, async () => {
+    const kinds = ['--kinds', 'black-hole']
+    const { code, result } = await faults('--mutant', 'delete-at-publish', '--seed', '1', '--minutes', '1', ...kinds)
+    expect(result).toMatch(/: [1-9]\d* lost, .* FAILED/)
+    expect(code).toBe(1)
+  })
+
+  it('fails when a rollup is added to instead of replaced', { timeout: 180_000 }, async () => {
+    const kinds = ['--kinds', 'kill', '--kills', '1']
+    const { code, result } = await faults('--mutant', 'add-to-rollup', '--seed', '1', '--minutes', '1', ...kinds)
+    expect(result).toMatch(/: 0 lost, .* [1-9]\d* min of rollups wrong; FAILED/)
+    expect(code).toBe(1)
+  })
+})
+
+const mounts = (): string[] =>
+  readFileSync('/proc/mounts', 'utf8')
+    .split('\n')
+    .filter(line => line.startsWith('nakama-faults'))
