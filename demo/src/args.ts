@@ -9,6 +9,8 @@ export interface DemoArgs {
   /** Kept at the end; undefined for a temporary folder, removed at the end. */
   readonly data: string | undefined
   readonly seed: number
+  /** Simulated time, and every waiting time with it, runs so many times faster. */
+  readonly speed: number
   /** Drop-outs from the start. Without it the first two minutes have none. */
   readonly faults: boolean
   readonly help: boolean
@@ -21,6 +23,7 @@ export const USAGE = `npm run demo -- [options]
   --mqtt-port 0      MQTTのポート（0 = 空きポート） / port of the broker (0 = any free one)
   --data DIR         データを残すフォルダ。省略すると一時フォルダ / folder to keep the data in; otherwise a temporary one
   --seed 1           機械の動きの種 / seed of the machines' behaviour
+  --speed 1          模擬の時間と待ち時間を何倍速で進めるか（1〜60） / simulated time and waiting times so many times faster (1 to 60)
   --faults           通信断を最初から起こす / drop-outs from the start
 `
 
@@ -33,6 +36,7 @@ export const parseDemoArgs = (argv: readonly string[]): DemoArgs => {
     mqttPort: integer('--mqtt-port', values['mqtt-port'], 0, 65_535),
     data: values.data,
     seed: integer('--seed', values.seed, 0, 2 ** 32 - 1),
+    speed: integer('--speed', values.speed, 1, SPEED_MAX),
     faults: values.faults,
     help: values.help,
   }
@@ -48,6 +52,7 @@ const parse = (argv: readonly string[]) => {
         'mqtt-port': { type: 'string', default: '0' },
         data: { type: 'string' },
         seed: { type: 'string', default: '1' },
+        speed: { type: 'string', default: '1' },
         faults: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },
@@ -56,6 +61,9 @@ const parse = (argv: readonly string[]) => {
     throw new NakamaError('DEMO_BAD_ARGUMENT', (error as Error).message)
   }
 }
+
+/** Beyond it a short stop is over before a machine is asked again. */
+const SPEED_MAX = 60
 
 const UNIT_MS: { readonly [unit: string]: number } = { s: 1_000, m: 60_000, h: 3_600_000 }
 // setTimeout counts in 31 bits.

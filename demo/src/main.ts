@@ -1,11 +1,12 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { messageOf, NakamaError } from '@nakama/contract'
 import { type DemoArgs, parseDemoArgs, USAGE } from './args.ts'
 import { FLEET } from './fleet.ts'
-import { type Path, startPath } from './path.ts'
+import { claimFolder } from './folder.ts'
+import { type Path, startPath, timesAt } from './path.ts'
 import type { ProcessEvent } from './supervisor.ts'
 
 // Standard output has the ready line and the result; what happens in between is told on standard error.
@@ -20,7 +21,7 @@ const run = async (args: DemoArgs): Promise<void> => {
   await requireFree('--http-port', args.httpPort)
   await requireFree('--mqtt-port', args.mqttPort)
   const folder = args.data === undefined ? mkdtempSync(join(tmpdir(), 'nakama-demo-')) : resolve(args.data)
-  mkdirSync(folder, { recursive: true })
+  const release = claimFolder(folder)
   const stopRequested = whenAskedToStop()
   const machines = FLEET.reduce((sum, shop) => sum + shop.machines.length, 0)
   say(
@@ -32,8 +33,10 @@ const run = async (args: DemoArgs): Promise<void> => {
       folder,
       httpPort: args.httpPort,
       mqttPort: args.mqttPort,
+      times: timesAt(args.speed),
       simulation: {
         seed: args.seed,
+        speed: args.speed,
         faults: args.faults ? { fromMs: 0, perDay: MANY_FAULTS_PER_DAY } : { fromMs: NO_FAULTS_FIRST_MS },
       },
       onEvent: tell,
@@ -45,6 +48,7 @@ const run = async (args: DemoArgs): Promise<void> => {
   } finally {
     say('終了中 / ending …')
     await path?.stop()
+    release()
     if (args.data === undefined) rmSync(folder, { recursive: true, force: true })
   }
   process.stdout.write(`ended: ${machines} machines, ${path.restarts} restarts, no process left\n`)
@@ -97,6 +101,8 @@ const whenAskedToStop = (): Promise<void> =>
   new Promise(resolve => {
     // Asked twice the answer is the same: children are ended in order, within a few seconds.
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve())
+    // Whoever read our output is gone (`| head`): nobody is left to show anything to.
+    for (const output of [process.stdout, process.stderr]) output.on('error', () => resolve())
   })
 
 const after = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms))

@@ -47,6 +47,23 @@ export interface Path extends Supervisor {
 /** Short waiting times, so that a visitor sees a machine become free within half a minute. */
 export const DEMO_TIMES: AgentTimes = { pollMs: 1_000, timing: { idleAfterMs: 20_000 } }
 
+const POLL_MIN_MS = 100
+
+/** The demo's waiting times for simulated time that runs so many times faster. */
+export const timesAt = (speed: number): AgentTimes => {
+  if (speed === 1) return DEMO_TIMES
+  const pollMs = Math.max(POLL_MIN_MS, Math.round(DEMO_TIMES.pollMs / speed))
+  const waits = {
+    runningGapMs: 10_000,
+    alarmAfterMs: 2_000,
+    alarmClearedMs: 5_000,
+    doneAfterMs: 10_000,
+    ...DEMO_TIMES.timing,
+  }
+  const timing = Object.fromEntries(Object.entries(waits).map(([name, ms]) => [name, Math.round(ms / speed)]))
+  return { pollMs, timing: { ...timing, offlineAfterMs: Math.max(3 * pollMs, Math.round(30_000 / speed)) } }
+}
+
 /**
  * Starts the whole path, each part a process of its own: machines, their agents, broker, ingest, coordinator.
  *

@@ -9,6 +9,7 @@ describe('arguments of the demo', () => {
       mqttPort: 0,
       data: undefined,
       seed: 1,
+      speed: 1,
       faults: false,
       help: false,
     })
@@ -28,6 +29,7 @@ describe('arguments of the demo', () => {
     [['--for', '0s'], '--for: expected'],
     [['--http-port', '70000'], '--http-port: expected a whole number from 0 to 65535, got "70000"'],
     [['--seed', '-1'], '--seed'],
+    [['--speed', '61'], '--speed: expected a whole number from 1 to 60, got "61"'],
     [['--sed', '1'], '--sed'],
     [['now'], 'now'],
   ])('that make no sense are refused by name: %j', (argv, message) => {
