@@ -1,20 +1,30 @@
 import { defineConfig } from 'vitest/config'
 import { lastLineReporter } from './tests/src/last-line-reporter.ts'
 
-// Unit tests live beside their room (`<room>/test`); what crosses rooms, with real processes, lives in `tests/`.
+// Tests of a room live beside it (`<room>/test`); what crosses rooms, with real processes, lives in `tests/`.
+const ROOMS = ['*/test/**/*.test.ts']
+const NOT_OF_A_ROOM = ['**/node_modules/**', 'tests/**']
+
+// What starts processes, waits for time-outs on real sockets or plays hundreds of crashes: seconds each, and no unit tests.
+const SLOW = [
+  'broker/test/{connect,traffic}.test.ts',
+  'coordinator/test/{api,events,history,main,security}.test.ts',
+  'demo/test/supervisor.test.ts',
+  'edge-agent/test/{agent,agent-config,journal,journal-faults,journal-kill,journal-model,modbus,opcua,uplink}.test.ts',
+  'ingest/test/{ingest,pipeline}.test.ts',
+  'service/test/run.test.ts',
+  'simulators/test/{logs,modbus,opcua}.test.ts',
+  'store/test/embedded-{crash,damage,limits}.test.ts',
+]
+
+const patience = { testTimeout: 20_000, hookTimeout: 20_000 }
+
 export default defineConfig({
   test: {
     reporters: ['default', lastLineReporter()],
     projects: [
-      {
-        test: {
-          name: 'unit',
-          include: ['*/test/**/*.test.ts'],
-          exclude: ['**/node_modules/**', 'tests/**'],
-          testTimeout: 20_000,
-          hookTimeout: 20_000,
-        },
-      },
+      { test: { name: 'unit', include: ROOMS, exclude: [...NOT_OF_A_ROOM, ...SLOW], ...patience } },
+      { test: { name: 'room', include: SLOW, exclude: NOT_OF_A_ROOM, ...patience } },
       {
         test: {
           name: 'system',
