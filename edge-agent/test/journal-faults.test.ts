@@ -122,6 +122,25 @@ describe('a file that has rotted', () => {
   })
 })
 
+describe('a file that was found corrupt', () => {
+  it('is told of once, and not again at every opening', async () => {
+    const disk = createDisk(seeded(1))
+    const first = await onDisk(disk)
+    await fill(first, 'samples', 0, 40)
+    await first.close()
+    const rotten = disk.names().find(name => name.endsWith('.segment') && disk.contentOf(name)[4] === 1) as string
+    disk.put(rotten, Buffer.concat([Buffer.alloc(1_024, 7), disk.contentOf(rotten).subarray(1_024)]))
+    const second = await onDisk(disk)
+    await second.flush()
+    expect((await empty(second)).gaps.map(gap => gap.why)).toContain('journal-corrupt')
+    second.append(recordOf('samples', at(50)))
+    await second.close()
+    const third = await onDisk(disk)
+    expect((await empty(third)).gaps).toEqual([])
+    await third.close()
+  })
+})
+
 describe('a disk that is full', () => {
   it('does not stop the journal: what is appended can be sent, and is written once there is room', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })

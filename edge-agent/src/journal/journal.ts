@@ -187,7 +187,7 @@ export const openJournal = async (options: JournalOptions): Promise<Journal & Ba
 
   for (const loss of found.losses) intake.addGap(loss, 'journal-corrupt')
   closeBatches()
-  room.hold(found.corrupt, books.events.newestSeq)
+  room.condemn(found.corrupt, books.events.newestSeq)
   await commit()
   await saveAcks()
   // Once read, the time of the oldest record is known to `stats`.

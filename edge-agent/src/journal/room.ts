@@ -31,6 +31,8 @@ export interface Room {
   giveBack(name: string): void
   /** These files may be overwritten once the events up to `afterSeq`, which tell what they held, are durable. */
   hold(names: readonly string[], afterSeq: number): void
+  /** The same with files that are good for nothing: they are deleted, or else every opening would tell of them again. */
+  condemn(names: readonly string[], afterSeq: number): void
   /** Lets go of what `hold` keeps, whose record has itself no room otherwise: better than to stand still. */
   releaseAll(): void
   /**
@@ -43,6 +45,7 @@ export interface Room {
 interface HeldFile {
   readonly name: string
   readonly afterSeq: number
+  readonly isCondemned: boolean
 }
 
 export const createRoom = ({ storage, books, maxSegments, free: found, onGiveUp, saveAcks }: RoomOptions): Room => {
@@ -54,8 +57,10 @@ export const createRoom = ({ storage, books, maxSegments, free: found, onGiveUp,
   /** What is needed no more and is told durably; the acks have to know it before it is overwritten. */
   const release = async (): Promise<void> => {
     const { durableSeq } = books.events
-    const released = held.filter(file => file.afterSeq <= durableSeq).map(file => file.name)
+    const told = held.filter(file => file.afterSeq <= durableSeq)
     held = held.filter(file => file.afterSeq > durableSeq)
+    for (const { name } of told.filter(file => file.isCondemned)) await removeOrReuse(name)
+    const released = told.filter(file => !file.isCondemned).map(file => file.name)
     for (const lane of LANES) {
       for (let done = books[lane].releaseDone(); done !== undefined; done = books[lane].releaseDone()) {
         released.push(done.name)
@@ -65,8 +70,16 @@ export const createRoom = ({ storage, books, maxSegments, free: found, onGiveUp,
     free.push(...released)
   }
 
+  const removeOrReuse = async (name: string): Promise<void> => {
+    try {
+      await storage.remove(name)
+    } catch {
+      free.push(name)
+    }
+  }
+
   const hold: Room['hold'] = (names, afterSeq) => {
-    held.push(...names.map(name => ({ name, afterSeq })))
+    held.push(...names.map(name => ({ name, afterSeq, isCondemned: false })))
   }
 
   const inUse = (): number => books.events.segments.length + books.samples.segments.length
@@ -105,6 +118,9 @@ export const createRoom = ({ storage, books, maxSegments, free: found, onGiveUp,
       free.push(name)
     },
     hold,
+    condemn(names, afterSeq) {
+      held.push(...names.map(name => ({ name, afterSeq, isCondemned: true })))
+    },
     releaseAll() {
       free.push(...held.map(file => file.name))
       held = []
