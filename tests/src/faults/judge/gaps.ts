@@ -36,14 +36,21 @@ export const judgeGaps = (facts: RunFacts, evidence: MachineEvidence): JudgedGap
   return { right: evidence.gaps.filter(isRight), wrong: evidence.gaps.filter(gap => !isRight(gap)) }
 }
 
-/** From the last reading that a killed agent had promised to the first of its next life. */
-export const unwatchedSpans = (facts: RunFacts, evidence: MachineEvidence): Span[] => {
+/**
+ * From the last reading that a killed agent had promised to the first of its next life. One whose journal was damaged
+ * meanwhile may have forgotten any of its last readings, even such as are stored.
+ */
+const unwatchedSpans = (facts: RunFacts, evidence: MachineEvidence): Span[] => {
+  const hasForgotten = ({ from, to }: Span): boolean =>
+    facts.corrupted.some(({ process, ...span }) => process === evidence.agent && span.from <= to && from <= span.to)
   const doubtful = doubtfulSpans(facts, evidence)
   const sure = evidence.served.map(({ at }) => at).filter(at => !covers(doubtful, at))
   return facts.outages
     .filter(({ process }) => process === evidence.agent)
     .map(({ from, to }) => ({
-      from: (sure.findLast(at => at <= from - PROMISED_AFTER_MS) ?? facts.span.from) - facts.pollMs,
+      from: hasForgotten({ from, to })
+        ? Number.NEGATIVE_INFINITY
+        : (sure.findLast(at => at <= from - PROMISED_AFTER_MS) ?? facts.span.from) - facts.pollMs,
       to: sure.find(at => at >= to) ?? Number.POSITIVE_INFINITY,
     }))
 }
