@@ -105,6 +105,18 @@ describe('the judge of readings', () => {
     const other = { ...facts, corrupted: [{ process: 'agent-t', from: at(55), to: at(60) }] }
     expect(judgeMachine(other, told).readings.lost).toHaveLength(10)
   })
+  it('allows for what a damaged journal forgets, even over another kill, and for no longer', () => {
+    const served = [...ticks(0, 60), ...ticks(80, 120)]
+    const timeline = [interval(0, 40, 'RUNNING'), interval(40, 80, 'OFFLINE'), interval(80, 120, 'RUNNING')]
+    const told = evidence({ served, stored: served, gaps: [gap(40, 80)], timeline })
+    const outages = [
+      { process: 'agent-s', from: at(60.5), to: at(63) },
+      { process: 'agent-s', from: at(70), to: at(72) },
+    ]
+    const damage = (from: number) => [{ process: 'agent-s', from: at(from), to: at(from + 2.5) }]
+    expect(complaints({ ...facts, outages, corrupted: damage(60.5) }, told)).toEqual([])
+    expect(complaints({ ...facts, outages, corrupted: damage(20) }, told)).not.toEqual([])
+  })
   it('does not take a gap of the events for lost readings', () => {
     const told = evidence({
       stored: [...ticks(0, 50), ...ticks(60, 120)],

@@ -37,20 +37,19 @@ export const judgeGaps = (facts: RunFacts, evidence: MachineEvidence): JudgedGap
 }
 
 /**
- * From the last reading that a killed agent had promised to the first of its next life. One whose journal was damaged
- * meanwhile may have forgotten any of its last readings, even such as are stored.
+ * From the last reading that a killed agent had promised to the first of its next life. One whose journal was damaged since
+ * may have forgotten any of its last readings, even such as are stored.
  */
 const unwatchedSpans = (facts: RunFacts, evidence: MachineEvidence): Span[] => {
-  const hasForgotten = ({ from, to }: Span): boolean =>
-    facts.corrupted.some(({ process, ...span }) => process === evidence.agent && span.from <= to && from <= span.to)
+  const isOurs = ({ process }: { readonly process: string }): boolean => process === evidence.agent
   const doubtful = doubtfulSpans(facts, evidence)
   const sure = evidence.served.map(({ at }) => at).filter(at => !covers(doubtful, at))
-  return facts.outages
-    .filter(({ process }) => process === evidence.agent)
-    .map(({ from, to }) => ({
-      from: hasForgotten({ from, to })
-        ? Number.NEGATIVE_INFINITY
-        : (sure.findLast(at => at <= from - PROMISED_AFTER_MS) ?? facts.span.from) - facts.pollMs,
+  return facts.outages.filter(isOurs).map(({ from, to }) => {
+    const last = sure.findLast(at => at <= from - PROMISED_AFTER_MS) ?? facts.span.from
+    const hasForgotten = facts.corrupted.filter(isOurs).some(damage => last <= damage.to && damage.from <= to)
+    return {
+      from: hasForgotten ? Number.NEGATIVE_INFINITY : last - facts.pollMs,
       to: sure.find(at => at >= to) ?? Number.POSITIVE_INFINITY,
-    }))
+    }
+  })
 }
