@@ -23,7 +23,8 @@ describe('the fault harness', () => {
       /^faults: seed 1, 3\.0 min, \d+ faults, 12 kills: 0 lost, 0 duplicated, 0 disordered, 0 min wrongly idle, 0 min of rollups wrong$/,
     )
     expect(code).toBe(0)
-    expect(mounts()).toEqual(before)
+    // Others may be running beside this one, in folders of their own.
+    expect(mounts().filter(mount => mount.includes('/nakama-faults-') && !before.includes(mount))).toEqual([])
   })
 
   // Each as short as it can be and still must show: the plan of its seed has what brings the broken promise to light.
