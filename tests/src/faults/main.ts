@@ -67,5 +67,6 @@ try {
 } catch (error) {
   say(error instanceof NakamaError ? `${error.code}: ${error.message}` : messageOf(error))
   process.stdout.write('faults: failed\n')
-  process.exitCode = 1
+  // Faults of the plan that were still to come would keep the process alive.
+  process.exit(1)
 }
