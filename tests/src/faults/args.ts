@@ -22,7 +22,7 @@ export const USAGE = `npm run faults -- [options]
   --kills N      processes killed; otherwise four a minute
   --kinds a,b    of ${FAULT_KINDS.join(', ')}; otherwise all
   --mutant NAME  break a promise on purpose: ${Object.keys(MUTANTS).join(', ')}
-  --keep DIR     keep logs and data there
+  --keep DIR     keep logs and data there, in an empty folder
 `
 
 const KILLS_PER_MINUTE = 4

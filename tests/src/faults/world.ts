@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { NakamaError } from '@nakama/contract'
 import { agentName, DEMO_TIMES, FLEET, type Path, portOf, startPath } from '@nakama/demo'
 import { type MqttShuffler, startMqttShuffler } from '../mqtt-shuffler.ts'
 import { seededRandom } from '../random.ts'
@@ -42,7 +43,7 @@ export interface WorldOptions {
 export const startWorld = async ({ seed, keep }: WorldOptions): Promise<World> => {
   const stack = new AsyncDisposableStack()
   try {
-    const folder = keep === undefined ? mkdtempSync(join(tmpdir(), 'nakama-faults-')) : resolve(keep)
+    const folder = keep === undefined ? mkdtempSync(join(tmpdir(), 'nakama-faults-')) : emptyFolder(keep)
     if (keep === undefined) stack.defer(() => rmSync(folder, { recursive: true, force: true }))
     const disks = new Map<string, SmallDisk>()
     for (const agent of AGENTS) {
@@ -89,4 +90,11 @@ export const startWorld = async ({ seed, keep }: WorldOptions): Promise<World> =
     await stack.disposeAsync()
     throw error
   }
+}
+
+/** What a former run left would be judged too. */
+const emptyFolder = (folder: string): string => {
+  mkdirSync(folder, { recursive: true })
+  if (readdirSync(folder).length === 0) return resolve(folder)
+  throw new NakamaError('FAULTS_BAD_ARGUMENT', `--keep: expected an empty folder, got ${folder}`)
 }
