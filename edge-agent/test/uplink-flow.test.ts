@@ -178,7 +178,7 @@ describe('sending', () => {
 
 describe('acks', () => {
   const bench = () => {
-    const made = createBench({ events: { [E1]: [100, 100], [E2]: [100] } })
+    const made = createBench({ events: { [E1]: [100, 100], [E2]: [100] }, samples: { [E2]: [100] } })
     up(made)
     made.taken('publish')
     return made
@@ -188,7 +188,7 @@ describe('acks', () => {
     ['another store', (b: ReturnType<typeof bench>) => b.ack('events', E1, 1, { store: OTHER }), 'other-store'],
     ['an unknown epoch', (b: ReturnType<typeof bench>) => b.ack('events', 'cccccccccccccccc', 1), 'unknown-epoch'],
     ['an epoch that is not yet sent', (b: ReturnType<typeof bench>) => b.ack('events', E2, 1), 'never-sent'],
-    ['a seq that was never sent', (b: ReturnType<typeof bench>) => b.ack('events', E1, 3), 'never-sent'],
+    ['a seq that was never sent', (b: ReturnType<typeof bench>) => b.ack('samples', E2, 2), 'never-sent'],
     ['a lane of which nothing was sent', (b: ReturnType<typeof bench>) => b.ack('samples', E1, 1), 'unknown-epoch'],
     ['nothing new', (b: ReturnType<typeof bench>) => b.ack('events', E1, 0), 'repeated'],
   ] as const)('for %s delete nothing and are counted', (_what, act, why) => {
@@ -196,6 +196,13 @@ describe('acks', () => {
     act(made)
     expect(made.taken('delete')).toEqual([])
     expect(made.taken('ack-ignored')).toEqual([{ type: 'ack-ignored', why }])
+  })
+
+  it('of a former epoch may name what the card has lost, and delete what was sent of the rest', () => {
+    const made = bench()
+    made.ack('events', E1, 5)
+    expect(made.taken('delete')).toEqual([{ type: 'delete', lane: 'events', epoch: E1, seq: 2 }])
+    expect(seqsOf(made.taken('publish'))).toEqual(['events 2 1'])
   })
 
   it('delete up to their seq, once', () => {

@@ -24,7 +24,7 @@ import { acknowledge, follow, rewind, sent } from './lane-flow.ts'
  * - In flight over both lanes at most the window, except that a batch larger than it may go alone; `events` before
  *   `samples`; within a lane seq after seq, and an epoch only when the one before is acknowledged.
  * - Only an ack deletes. It must name the store that ingest's presence names, an epoch that the journal has, and a seq that
- *   was sent.
+ *   was sent; of a former epoch it may name a later one, which only the card has lost.
  * - No ack in time, or the connection lost: everything in flight counts as lost, and the oldest goes again, alone, until an
  *   ack makes progress. So the batch that a connection closes on is singled out; after `closesMax` times it is given up.
  *   A cut network or a twin that pushes us out closes connections too: what the broker has taken is not to blame.
@@ -115,18 +115,21 @@ const takeAck = (pace: FlowPace, before: FlowState, ack: Ack, { streams, now }: 
     ignore('other-store')
     return before
   }
-  if (stream === undefined || flow.epoch !== epoch || seq > flow.sentUpTo) {
+  // A former life may have sent more than a torn card kept: ingest then has all that is left of that epoch, and says so.
+  const isFormer = streams.findLast(each => each.lane === name)?.epoch !== epoch
+  const upTo = isFormer ? Math.min(seq, flow.sentUpTo) : seq
+  if (stream === undefined || flow.epoch !== epoch || upTo > flow.sentUpTo) {
     ignore(stream === undefined ? 'unknown-epoch' : 'never-sent')
     return before
   }
   const windowBytes = Math.min(ack.window, LIMITS.windowMaxBytes)
   const state = { ...before, awake: true, store: ack.store, windowBytes }
-  if (seq < stream.oldest) {
+  if (upTo < stream.oldest) {
     ignore('repeated')
     return state
   }
-  say({ type: 'delete', lane: name, epoch, seq })
-  return withLane(state, name, acknowledge(flow, seq, now + pace.ackTimeoutMs))
+  say({ type: 'delete', lane: name, epoch, seq: upTo })
+  return withLane(state, name, acknowledge(flow, upTo, now + pace.ackTimeoutMs))
 }
 
 const takeBatches = (
