@@ -46,6 +46,7 @@ const evidence = (changes: Partial<MachineEvidence> = {}): MachineEvidence => {
   return {
     ...{ shop: 's', machine: 'm', agent: 'agent-s', reading: 'each', truth: [truly(0, 'RUNNING')] },
     ...{ served: ticks(0, 120), stored: ticks(0, 120), gaps: [], timeline, rollups: rolledUp(timeline) },
+    storedAt: (changes.stored ?? ticks(0, 120)).map(tick => tick.at),
     ...changes,
   }
 }
@@ -136,6 +137,11 @@ describe('the judge of readings', () => {
     expect(complaints(facts, pushed([...ticks(0, 50), ...ticks(52, 120)]))).toEqual([])
     expect(judgeMachine(facts, pushed([...ticks(0, 50), ...ticks(60, 120)])).readings.lost).toHaveLength(9)
   })
+  it('takes a stored reading that has no tick for a reading', () => {
+    const stored = [...ticks(0, 50), ...ticks(60, 120)]
+    const pushed = evidence({ reading: 'stream', stored, storedAt: ticks(0, 120).map(tick => tick.at) })
+    expect(complaints(facts, pushed)).toEqual([])
+  })
   it('wants at least half of all ticks', () => {
     const few = evidence({ stored: ticks(0, 50) })
     expect(complaints(facts, few)).toContainEqual(expect.stringContaining('fewer than half'))
@@ -165,6 +171,18 @@ describe('the judge of states', () => {
     }
     expect(complaints(facts, of('OFFLINE'))).toEqual([])
     expect(judgeMachine(facts, of('IDLE')).wronglyIdle).toBeGreaterThan(0)
+  })
+  it('does not take for seen what was pushed to an agent that was dead', () => {
+    const truth = [truly(0, 'SETUP'), truly(61, 'IDLE'), truly(70, 'SETUP')]
+    const served = [...ticks(0, 62), ...ticks(64, 120)]
+    const timeline = [
+      interval(0, 59, 'SETUP'),
+      interval(59, 64, 'OFFLINE'),
+      interval(64, 70, 'IDLE'),
+      interval(70, 120, 'SETUP'),
+    ]
+    const told = evidence({ reading: 'stream', truth, served, stored: served, gaps: [gap(59, 64)], timeline })
+    expect(complaints(killed(59.5, 63), told)).toEqual([])
   })
   it('does not let OFFLINE pass for knowledge, but where the journal lost it', () => {
     const timeline = [interval(0, 30, 'RUNNING'), interval(30, 60, 'OFFLINE'), interval(60, 120, 'RUNNING')]

@@ -19,12 +19,14 @@ export const collectEvidence = async (
       const gaps = await reader.gaps({ shop, ...span })
       for (const { machine, model } of machines) {
         const file = logName({ shop, machine })
+        const samples = await reader.samples({ shop, machine, ...span, limitRows: ROWS_MAX })
         evidence.push({
           ...{ shop, machine, agent: agentName(shop) },
           reading: MODELS[model].protocol === 'opcua' ? 'stream' : 'each',
           truth: readTruth(`${dataDir}/truth/${file}`),
           served: readServed(`${dataDir}/served/${file}`),
-          stored: ticksOf(await reader.samples({ shop, machine, ...span, limitRows: ROWS_MAX })),
+          stored: ticksOf(samples),
+          storedAt: samples.at,
           gaps: gaps.filter(gap => gap.machine === machine || gap.machine === null),
           ...(await statesOf(reader, { shop, machine }, span)),
         })

@@ -31,6 +31,8 @@ export interface MachineEvidence {
   readonly served: readonly ServedLine[]
   /** Stored readings that have a tick, ascending by time. */
   readonly stored: readonly ServedLine[]
+  /** Times of all stored readings, ascending. */
+  readonly storedAt: readonly number[]
   readonly gaps: readonly Gap[]
   readonly timeline: readonly StateInterval[]
   /** Of each minute. */

@@ -53,8 +53,8 @@ const storedTick = ({ stored }: MachineEvidence): ((tick: ServedLine) => boolean
 }
 
 /** Outside of the holes between stored readings. */
-const storedNear = ({ stored }: MachineEvidence, pollMs: number, span: Span): ((tick: ServedLine) => boolean) => {
-  const times = [span.from, ...stored.map(({ at }) => at), span.to]
+const storedNear = ({ storedAt }: MachineEvidence, pollMs: number, span: Span): ((tick: ServedLine) => boolean) => {
+  const times = [span.from, ...storedAt, span.to]
   const holes = times
     .map((from, index) => ({ from, to: times[index + 1] ?? from }))
     .filter(({ from, to }) => to - from > HOLE_MAX_POLLS * pollMs)

@@ -41,9 +41,9 @@ export const judgeStates = (facts: RunFacts, evidence: MachineEvidence, rightGap
   })
 }
 
-/** What the agent could see: of what was pushed while it was frozen it saw nothing. */
-const sightings = ({ frozen }: RunFacts, { agent, truth, served }: MachineEvidence): Sighting[] => {
-  const blind = frozen.filter(({ process }) => process === agent)
+/** What the agent could see: what was pushed to it while it was frozen or dead it did not. */
+const sightings = ({ frozen, outages }: RunFacts, { agent, truth, served }: MachineEvidence): Sighting[] => {
+  const blind = [...frozen, ...outages].filter(({ process }) => process === agent)
   return served.flatMap(({ at }) => {
     const line = truthAt(truth, at)
     return line === undefined || covers(blind, at) ? [] : [{ at, state: line.state, done: line.done }]
