@@ -1,8 +1,8 @@
 import type { ServedLine, TruthLine } from '@nakama/simulators'
 
 /**
- * The truth as somebody outside could know it: a machine whose network is back is known again only from the first answer
- * that it gave, because whoever reads it has to find out.
+ * The truth as somebody outside could know it: a machine whose network is back, or that was not asked before, is known only
+ * from the first answer that it gave. What it did until then bridges nothing.
  *
  * @returns the truth with each outage drawn on to that answer, and the longest time that it took.
  */
@@ -12,7 +12,7 @@ export const heardAgain = (
 ): { readonly truth: TruthLine[]; readonly slowestMs: number } => {
   const known: TruthLine[] = []
   let slowestMs = 0
-  let silentUntil = Number.NEGATIVE_INFINITY
+  let silentUntil = served[0]?.at ?? Number.POSITIVE_INFINITY
   truth.forEach((line, index) => {
     if (line.reachable && truth[index - 1]?.reachable === false) {
       silentUntil = served.find(({ at }) => at >= line.at)?.at ?? Number.POSITIVE_INFINITY
