@@ -137,6 +137,18 @@ describe('the judge of readings', () => {
     expect(complaints(facts, pushed([...ticks(0, 50), ...ticks(52, 120)]))).toEqual([])
     expect(judgeMachine(facts, pushed([...ticks(0, 50), ...ticks(60, 120)])).readings.lost).toHaveLength(9)
   })
+  it('lets a machine that pushes settle after it was gone, for three seconds and no more', () => {
+    const gone = { ...facts, outages: [{ process: 'simulators', from: at(50), to: at(55) }] }
+    const pushed = (again: number) =>
+      evidence({
+        reading: 'stream',
+        served: [...ticks(0, 50), ...ticks(55, 120)],
+        stored: [...ticks(0, 50), ...ticks(again, 120)],
+      })
+    expect(judgeMachine(gone, pushed(58)).readings).toMatchObject({ lost: [] })
+    expect(judgeMachine(gone, pushed(62)).readings.lost.length).toBeGreaterThan(0)
+    expect(judgeMachine(facts, pushed(58)).readings.lost.length).toBeGreaterThan(0)
+  })
   it('takes a stored reading that has no tick for a reading', () => {
     const stored = [...ticks(0, 50), ...ticks(60, 120)]
     const pushed = evidence({ reading: 'stream', stored, storedAt: ticks(0, 120).map(tick => tick.at) })

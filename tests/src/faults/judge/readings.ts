@@ -1,6 +1,6 @@
 import type { ServedLine } from '@nakama/simulators'
 import type { Gap } from '@nakama/store'
-import { doubtfulSpans } from './doubt.ts'
+import { doubtfulSpans, settlingSpans } from './doubt.ts'
 import type { MachineEvidence, RunFacts } from './evidence.ts'
 import { covers, type Span, widened } from './spans.ts'
 
@@ -28,7 +28,8 @@ export const judgeReadings = (
 ): JudgedReadings => {
   const { span, pollMs } = facts
   const within = evidence.served.filter(({ at }) => span.from <= at && at < span.to)
-  const doubtful = doubtfulSpans(facts, evidence)
+  const settling = evidence.reading === 'stream' ? settlingSpans(facts, evidence) : []
+  const doubtful = [...doubtfulSpans(facts, evidence), ...settling]
   const missing = rightGaps.filter(({ what }) => what !== 'events').map(gap => widened(gap, ARRIVAL_MS, 0))
   const isStored = evidence.reading === 'each' ? storedTick(evidence) : storedNear(evidence, pollMs, span)
   const served = evidence.reading === 'each' ? within : onePerPoll(within, pollMs)
