@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { Epoch } from './ids.ts'
+import { Epoch, Millis } from './ids.ts'
 import { LIMITS } from './limits.ts'
 import { LANES, type Lane } from './records.ts'
 import { formatProblems, validator } from './validate.ts'
@@ -9,13 +9,20 @@ export const CONTRACT_VERSION = 1
 /**
  * What identifies a batch, together with its agent: within a lane and epoch `seq` starts at 1 and has no holes.
  * `oldest` is the lowest seq of this lane and epoch still in the journal; it is filled in when the batch is sent.
+ *
+ * Seq 0 is no batch but a question, without records: it is answered with an ack, whose `at` tells the time.
+ *
+ * What was journaled before the agent knew the time carries boot times (see `isBootTime`). With `shiftMs` they are to be moved
+ * by this much. With `unsynchronised` nobody will ever know when they were: between these bounds.
  */
 export const BatchEnvelope = Type.Object({
   v: Type.Literal(CONTRACT_VERSION),
   lane: Type.Enum([...LANES]),
   epoch: Epoch,
-  seq: Type.Integer({ minimum: 1 }),
+  seq: Type.Integer({ minimum: 0 }),
   oldest: Type.Integer({ minimum: 1 }),
+  shiftMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 8_640_000_000_000_000 })),
+  unsynchronised: Type.Optional(Type.Object({ from: Millis, to: Millis })),
   records: Type.Array(Type.Unknown(), { maxItems: LIMITS.batchMaxRecords }),
 })
 
@@ -27,12 +34,20 @@ export interface BatchId {
   readonly seq: number
 }
 
+/** What is said beside the records about their boot times: the same at every repetition. */
+export type BatchClock = Pick<BatchEnvelope, 'shiftMs' | 'unsynchronised'>
+
 /**
  * One line of a `records` message. The journal keeps `recordsJson` (a JSON array) as it was appended, and it goes onto the
  * wire as it is: nothing is parsed and nothing is stamped again between the card and the database.
  */
-export const encodeBatch = (id: BatchId, oldest: number, recordsJson: string): string =>
-  `{"v":${CONTRACT_VERSION},"lane":"${id.lane}","epoch":"${id.epoch}","seq":${id.seq},"oldest":${oldest},"records":${recordsJson}}`
+export const encodeBatch = (id: BatchId, oldest: number, recordsJson: string, clock: BatchClock = {}): string =>
+  `{"v":${CONTRACT_VERSION},"lane":"${id.lane}","epoch":"${id.epoch}","seq":${id.seq},"oldest":${oldest},${clockJson(clock)}"records":${recordsJson}}`
+
+const clockJson = ({ shiftMs, unsynchronised }: BatchClock): string => {
+  if (unsynchronised !== undefined) return `"unsynchronised":${JSON.stringify(unsynchronised)},`
+  return shiftMs === undefined ? '' : `"shiftMs":${shiftMs},`
+}
 
 /** A `records` message is one batch per line (a line break never occurs inside JSON without white space). */
 export const joinBatches = (lines: readonly string[]): string => lines.join('\n')

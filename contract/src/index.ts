@@ -1,4 +1,5 @@
 export * from './batches.ts'
+export * from './boot-time.ts'
 export * from './errors.ts'
 export * from './ids.ts'
 export * from './kinds.ts'

@@ -63,6 +63,7 @@ export const GAP_REASONS = [
   'journal-corrupt',
   'dead-letter',
   'source-overflow',
+  'clock-unknown',
 ] as const
 
 /**

@@ -43,12 +43,12 @@ describe('batches on the wire', () => {
   })
 
   it('name the place that is wrong', () => {
-    const [bad] = decodeBatches('{"v":1,"lane":"event","epoch":"0123456789abcdef","seq":0,"oldest":1,"records":[]}')
+    const [bad] = decodeBatches('{"v":1,"lane":"event","epoch":"0123456789abcdef","seq":-1,"oldest":1,"records":[]}')
     expect(bad).toMatchObject({
       ok: false,
       problem: expect.stringContaining('lane: expected one of "events", "samples", got "event"'),
     })
-    expect(bad).toMatchObject({ problem: expect.stringContaining('seq: expected >= 1, got 0') })
+    expect(bad).toMatchObject({ problem: expect.stringContaining('seq: expected >= 0, got -1') })
   })
 
   it('never throw, whatever the payload', () => {

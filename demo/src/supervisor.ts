@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { NakamaError } from '@nakama/contract'
-import type { ReadyMessage } from '@nakama/service'
+import { CLOCK_OFFSET_VARIABLE, type ClockMessage, type ReadyMessage } from '@nakama/service'
 import { stringify } from 'yaml'
 
 export type Addresses = { readonly [protocol: string]: string }
@@ -44,6 +44,8 @@ export interface Supervisor {
   kill(name: string, signal: NodeJS.Signals): void
   /** Pulls the plug: the process is killed and stays dead until `plugIn`. */
   unplug(name: string): Promise<void>
+  /** A process's clock is to differ by so much from the system's, from now on and after restarts. */
+  setClock(name: string, offsetMs: number): void
   plugIn(name: string): Promise<void>
   /** Ends every process; resolves when none is left. Idempotent. */
   stop(): Promise<void>
@@ -105,6 +107,7 @@ export const superviseProcesses = async (
       return [...workers.values()].reduce((sum, each) => sum + each.restarts, 0)
     },
     kill: (name, signal) => worker(name).kill(signal),
+    setClock: (name, offsetMs) => worker(name).setClock(offsetMs),
     unplug: name => worker(name).unplug(),
     plugIn: name => worker(name).start(),
     stop,
@@ -134,6 +137,7 @@ class Worker {
   #wanted = false
   #failuresInARow = 0
   #again: NodeJS.Timeout | undefined
+  #clockOffsetMs = 0
 
   constructor(spec: ProcessSpec, options: SupervisorOptions, of: (name: string) => Addresses) {
     this.#spec = spec
@@ -147,6 +151,11 @@ class Worker {
 
   kill(signal: NodeJS.Signals): void {
     this.#child?.kill(signal)
+  }
+
+  setClock(offsetMs: number): void {
+    this.#clockOffsetMs = offsetMs
+    if (this.#child?.connected) this.#child.send({ type: 'clock', offsetMs } satisfies ClockMessage)
   }
 
   /** Resolves when the process says that it listens. */
@@ -225,6 +234,7 @@ class Worker {
     const child = spawn(process.execPath, [...nodeFlags, main, '--config', configFile], {
       stdio: ['ignore', log, log, 'ipc'],
       detached: true,
+      env: { ...process.env, [CLOCK_OFFSET_VARIABLE]: String(this.#clockOffsetMs) },
     })
     closeSync(log)
     this.#child = child

@@ -2,9 +2,11 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fromConfigDir, type RunningService, readSecret, type ServiceContext, startHealthServer } from '@nakama/service'
 import packageJson from '../package.json' with { type: 'json' }
+import { type AgentClock, type Host, openAgentClock } from './agent-clock.ts'
 import { watchClock } from './clock.ts'
 import type { AgentConfig } from './config.ts'
 import { agentHealth } from './health.ts'
+import { readHost, synchronisedReader } from './host.ts'
 import { openJournal } from './journal/journal.ts'
 import { type MachineFacts, openMachines } from './machines.ts'
 import { type MachineSettings, resolveSettings } from './settings.ts'
@@ -16,15 +18,17 @@ import { openTaking } from './uplink/taking.ts'
 import { startUplink } from './uplink/uplink.ts'
 
 const TICK_MS = 1_000
+const CLOCK_ASK_AFTER_MS = 2 * 60_000
 const SOURCES_STOP_MAX_MS = 3_000
 
 /**
  * The whole agent: machines → state → journal → broker, and its health page. It starts without a broker and without any
  * machine, and waits for neither; it cannot start without its folder.
  *
+ * @param givenHost default: the system that it runs on.
  * @throws NakamaError when the folder or the journal in it cannot be used, or a secret is missing.
  */
-export const startAgent = async (context: ServiceContext<AgentConfig>): Promise<RunningService> => {
+export const startAgent = async (context: ServiceContext<AgentConfig>, givenHost?: Host): Promise<RunningService> => {
   const { config, configFile, log: bareLog, metrics, random } = context
   const { shop, agent } = config
   const log = bareLog.child({ shop, agent })
@@ -35,13 +39,24 @@ export const startAgent = async (context: ServiceContext<AgentConfig>): Promise<
 
   const monotonic = (): number => performance.now()
   let onClockStepped = (_byMs: number): void => {}
-  const { now } = watchClock(context.now, monotonic, byMs => onClockStepped(byMs))
+  const host = givenHost ?? (await readHost(random))
+  const clock = await openAgentClock({
+    ...host,
+    wall: context.now,
+    monotonic,
+    isSynchronised: await synchronisedReader(config.clock?.synchronised),
+    askAfterMs: config.clock?.askAfterMs ?? CLOCK_ASK_AFTER_MS,
+    log,
+  })
+  const { now } = watchClock(clock.now, monotonic, byMs => onClockStepped(byMs))
   const taking = await openTaking({ file: join(dataDir, 'taking.json'), now, log })
   const journal = await openJournal({
     dir: join(dataDir, 'journal'),
     maxBytes: settings.journalMaxBytes,
+    boot: host.boot,
     ...{ now, random, log, metrics },
   })
+  await clock.keepWith(journal)
   const { at: lastAt, byMachine } = journal.lastJournaled
   const machines = openMachines({
     machines: settings.machines,
@@ -54,6 +69,7 @@ export const startAgent = async (context: ServiceContext<AgentConfig>): Promise<
   const uplink = startUplink({
     ...{ shop, agent, journal, taking, now, monotonic, random, log, metrics },
     version: packageJson.version,
+    clock: askingClock(clock, journal.epoch),
     broker: { url: config.broker.url, username: config.broker.username, password },
     machines: () => statusMachines(settings.sharing, machines.status()),
     configRev: settings.configRev,
@@ -76,6 +92,10 @@ export const startAgent = async (context: ServiceContext<AgentConfig>): Promise<
   const ticker = setInterval(() => {
     tickedAt = now()
     machines.tick()
+    const wasSynchronised = clock.synchronised
+    void clock.look().then(() => {
+      if (clock.synchronised !== wasSynchronised) uplink.statusChanged()
+    })
   }, TICK_MS)
 
   const health = await startHealthServer(
@@ -109,6 +129,17 @@ export const startAgent = async (context: ServiceContext<AgentConfig>): Promise<
     },
   }
 }
+
+const askingClock = (clock: AgentClock, epoch: string) => ({
+  epoch,
+  get synchronised() {
+    return clock.synchronised
+  },
+  get isAsking() {
+    return clock.isAsking
+  },
+  hear: clock.hear,
+})
 
 const isHeard = ({ code }: MachineFacts): boolean => code !== 'OFFLINE'
 

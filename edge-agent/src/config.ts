@@ -150,6 +150,23 @@ export const AgentConfig = Type.Object(
     journal: Type.Optional(
       Type.Object({ maxBytes: Type.Integer({ minimum: 8 * 1024 * 1024, maximum: 1024 ** 4 }) }, closed),
     ),
+    clock: Type.Optional(
+      Type.Object(
+        {
+          /** Who says whether the system's clock is right. Default: systemd-timesyncd or chrony where one runs, else always. */
+          synchronised: Type.Optional(
+            Type.Union([
+              Type.Enum(['systemd', 'chrony', 'always']),
+              /** Right once this file exists. */
+              Type.Object({ file: Type.String({ minLength: 1 }) }, closed),
+            ]),
+          ),
+          /** Without synchronisation for this long, milliseconds, the time is asked of ingest (default 120000). */
+          askAfterMs: Type.Optional(Duration(0, 3_600_000)),
+        },
+        closed,
+      ),
+    ),
     /** Who may see this shop's machines; `private` sends nothing about them. Default `availability`. */
     sharing: Type.Optional(Type.Enum([...SHARING_LEVELS])),
     /** Whether counts and samples leave the shop, for its own eyes. Default false. */

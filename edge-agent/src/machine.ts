@@ -1,4 +1,4 @@
-import type { NakamaRecord, StateCode } from '@nakama/contract'
+import { isBootTime, type NakamaRecord, type StateCode } from '@nakama/contract'
 import { type CounterState, START_COUNTING, stepCounter } from './counter.ts'
 import { toSamples } from './sampler.ts'
 import type { MachineSettings } from './settings.ts'
@@ -56,7 +56,7 @@ export const stepMachine = (
   let state: MachineState = {
     ...before,
     tracker,
-    knownUntil: tracker.code === undefined ? before.knownUntil : undefined,
+    knownUntil: tracker.code === undefined ? knownAfter(before, input) : undefined,
   }
   if (input.type === 'reading') {
     if (machine.counter !== undefined) {
@@ -70,6 +70,12 @@ export const stepMachine = (
   }
   return { state, records, changed: outputs.some(output => output.changed) }
 }
+
+/** What an earlier life of this boot read before the time was known moves with the clock; real time stays. */
+const knownAfter = ({ knownUntil }: MachineState, input: TrackedInput): number | undefined =>
+  input.type === 'clock-stepped' && knownUntil !== undefined && isBootTime(knownUntil)
+    ? knownUntil + input.byMs
+    : knownUntil
 
 const who = ({ id, kind }: MachineSettings) => ({ machine: id, kind }) as const
 
@@ -93,8 +99,8 @@ const profileRecord = (machine: MachineSettings, at: number): NakamaRecord => ({
 
 const firstWords = (machine: MachineSettings, { knownUntil }: MachineState, now: number): NakamaRecord[] => {
   const profile = profileRecord(machine, now)
-  // A clock that went back since then leaves no gap that could be told.
-  if (knownUntil === undefined || knownUntil >= now) return [profile]
+  // A clock that went back since then leaves no gap that could be told; one that nobody has set yet only seems to have.
+  if (knownUntil === undefined || (knownUntil >= now && isBootTime(knownUntil) === isBootTime(now))) return [profile]
   return [
     { type: 'gap', at: now, machine: machine.id, from: knownUntil, to: now, what: 'all', why: 'agent-stopped' },
     profile,

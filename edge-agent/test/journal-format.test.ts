@@ -28,6 +28,7 @@ const FIRST: SectionHeader = {
   life: 7,
   firstSeq: 258,
   previous: { opening: 2, seq: 99 },
+  boot: '000000000000',
   at: 1_700_000_000_000,
 }
 const SECOND: SectionHeader = {

@@ -1,6 +1,7 @@
 import type { Lane } from '@nakama/contract'
 import { describe, expect, it } from 'vitest'
 import type { Acked } from '../src/journal/acks-format.ts'
+import { NO_BOOT } from '../src/journal/boots.ts'
 import { type FoundFile, recover, sectionsOf } from '../src/journal/recovery.ts'
 
 const NOW = 9_000
@@ -28,6 +29,7 @@ const segment = (lane: Lane, life: number, ...sections: readonly Found[]): Found
       life,
       firstSeq: seqs[0],
       previous: { opening: previous[0], seq: previous[1] },
+      boot: NO_BOOT,
       at: at ?? times?.[0] ?? 0,
     },
     start: 4096 * i,
@@ -43,7 +45,7 @@ const segment = (lane: Lane, life: number, ...sections: readonly Found[]): Found
 const nothingAcked: Acked = { opening: 0, seq: 0, owedSince: 500 }
 
 const recovered = (files: readonly FoundFile[], events: Acked = nothingAcked) =>
-  recover(files, { events, samples: nothingAcked }, NOW)
+  recover(files, { events, samples: nothingAcked }, NOW, time => time)
 
 const FIRST: Found = { opening: 1, seqs: [1, 10], previous: [0, 0], times: [1_000, 2_000] }
 const SECOND: Found = { opening: 1, seqs: [11, 20], previous: [1, 10], times: [2_100, 3_000] }

@@ -258,6 +258,7 @@ describe('a journal that is opened again', () => {
       const next = await openTestJournal({ dir })
       expect(next.lastJournaled).toEqual({
         at: at(20),
+        realAt: at(20),
         byMachine: new Map([
           ['m1', at(10)],
           ['m2', at(20)],

@@ -39,6 +39,15 @@ export interface ReadyMessage {
   readonly addresses: { readonly [protocol: string]: string }
 }
 
+/** From a parent process over IPC: this process's clock is to differ by so much from the system's. Tests never set the system's. */
+export interface ClockMessage {
+  readonly type: 'clock'
+  readonly offsetMs: number
+}
+
+/** The same for a process that is being started. Counts only beside an IPC channel. */
+export const CLOCK_OFFSET_VARIABLE = 'NAKAMA_CLOCK_OFFSET_MS'
+
 const STOP_MAX_MS = 5_000
 
 /**
@@ -73,7 +82,7 @@ export const runService = async <S extends TSchema>(definition: ServiceDefinitio
       configFile: args.configFile,
       log,
       metrics: createMetrics(room),
-      now: Date.now,
+      now: processClock(),
       random: Math.random,
     })
     stopOnRequest(service, log)
@@ -83,6 +92,18 @@ export const runService = async <S extends TSchema>(definition: ServiceDefinitio
     log.fatal({ err: error, code: error instanceof NakamaError ? error.code : undefined }, 'cannot start')
     process.exit(1)
   }
+}
+
+/** Only a parent that holds our IPC channel can move it. */
+const processClock = (): (() => number) => {
+  if (process.send === undefined) return Date.now
+  const given = Number(process.env[CLOCK_OFFSET_VARIABLE] ?? 0)
+  let offsetMs = Number.isSafeInteger(given) ? given : 0
+  process.on('message', message => {
+    const { type, offsetMs: next } = (message ?? {}) as Partial<ClockMessage>
+    if (type === 'clock' && Number.isSafeInteger(next)) offsetMs = next as number
+  })
+  return () => Date.now() + offsetMs
 }
 
 const readArguments = (room: string): { configFile: string; checkOnly: boolean } => {

@@ -1,4 +1,4 @@
-import type { Lane } from '@nakama/contract'
+import type { BatchClock, Lane } from '@nakama/contract'
 
 /** Batches of one lane and epoch that nobody has acknowledged yet: `oldest` to `newest`, none when `oldest > newest`. */
 export interface Stream {
@@ -15,11 +15,16 @@ export interface QueuedBatch {
   readonly recordsJson: string
   /** Octets of `recordsJson`. */
   readonly bytes: number
+  /** What goes beside its boot times; undefined when it has none. */
+  readonly clock?: BatchClock
 }
 
 /** What the uplink sees of the journal: unacknowledged batches, in the order in which they must go. */
 export interface BatchQueue {
-  /** Every stream with something in it, per lane oldest epoch first; those of the present epoch always, even when empty. */
+  /**
+   * Every stream with something in it, per lane oldest epoch first; those of the present epoch always, even when empty. What
+   * cannot be sent before the time of its boot is known does not show, nor does what follows it.
+   */
   streams(): readonly Stream[]
   /**
    * Consecutive batches from the first one at or after `fromSeq`, within `maxBytes` but at least one; empty when there is

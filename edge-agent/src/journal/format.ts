@@ -32,6 +32,8 @@ export interface SectionHeader {
   readonly previous: { readonly opening: number; readonly seq: number }
   /** Time of the record for which it was begun. */
   readonly at: number
+  /** Of the system, when it was begun: twelve hex digits. */
+  readonly boot: string
 }
 
 /** Where one batch lies within its segment. */
@@ -147,6 +149,7 @@ const FIRST_SEQ_AT = 32
 const PREVIOUS_OPENING_AT = 38
 const PREVIOUS_SEQ_AT = 42
 const TIME_AT = 48
+const BOOT_AT = 54
 const CRC_AT = 60
 
 /**
@@ -165,6 +168,7 @@ export const encodeHead = (header: SectionHeader, segmentCrc: number): { bytes: 
   bytes.writeUInt32LE(header.previous.opening, PREVIOUS_OPENING_AT)
   bytes.writeUIntLE(header.previous.seq, PREVIOUS_SEQ_AT, 6)
   bytes.writeUIntLE(timeOf(header.at), TIME_AT, 6)
+  bytes.write(header.boot, BOOT_AT, 'hex')
   const crc = crc32(bytes.subarray(0, CRC_AT), segmentCrc)
   bytes.writeUInt32LE(crc, CRC_AT)
   bytes.copy(bytes, COPY_OFFSET, 0, HEADER_BYTES)
@@ -197,6 +201,7 @@ const decodeHeader = (bytes: Buffer, start: number, segmentCrc: number): Decoded
         seq: octets.readUIntLE(PREVIOUS_SEQ_AT, 6),
       },
       at: octets.readUIntLE(TIME_AT, 6),
+      boot: octets.toString('hex', BOOT_AT, BOOT_AT + 6),
     },
   }
 }

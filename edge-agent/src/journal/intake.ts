@@ -12,6 +12,8 @@ const WAITING_KEPT_BYTES = 3 * 1024 * 1024
 export interface IntakeOptions {
   readonly books: { readonly [lane in Lane]: LaneBook }
   readonly now: () => number
+  /** A time as a record of now has to tell it. */
+  readonly told: (time: number) => number
   readonly log: Log
   readonly metrics: Metrics
 }
@@ -28,7 +30,7 @@ export interface Intake {
   gathering(lane: Lane): { readonly bytes: number; readonly oldestAt: number | null }
 }
 
-export const createIntake = ({ books, now, log, metrics }: IntakeOptions): Intake => {
+export const createIntake = ({ books, now, told, log, metrics }: IntakeOptions): Intake => {
   const open = new Map<Lane, OpenBatch>()
   const gaps = metrics.counter('journal_gaps', 'Gap records of the journal itself', ['why'])
   const refused = metrics.counter('journal_refused_records', 'Records that could not be journaled')
@@ -61,7 +63,9 @@ export const createIntake = ({ books, now, log, metrics }: IntakeOptions): Intak
     }
   }
 
-  const addGap: Intake['addGap'] = ({ what, from, to }, why) => {
+  const addGap: Intake['addGap'] = (loss, why) => {
+    const { what } = loss
+    const [from, to] = [told(loss.from), told(loss.to)]
     gaps.inc({ why })
     log.warn({ what, from, to, why, code: 'JOURNAL_GAP' }, 'readings are missing')
     add({ type: 'gap', at: now(), machine: null, from, to: Math.max(from, to), what, why })

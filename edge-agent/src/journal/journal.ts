@@ -1,8 +1,9 @@
-import { type GapRecord, LANES, type Lane, NakamaError, type NakamaRecord } from '@nakama/contract'
+import { type GapRecord, LANES, type Lane, moveBootTimes, NakamaError, type NakamaRecord } from '@nakama/contract'
 import type { Log, Metrics } from '@nakama/service'
 import { openAcksFile } from './acks-file.ts'
 import type { Acked } from './acks-format.ts'
 import type { BatchQueue } from './batch-queue.ts'
+import { NO_BOOT } from './boots.ts'
 import { randomHex, SEGMENT_BYTES } from './format.ts'
 import { createIntake } from './intake.ts'
 import { openLane, type ToldLoss } from './lane.ts'
@@ -21,6 +22,8 @@ export interface JournalOptions {
   readonly dir: string
   /** Bound on the disk, at least `JOURNAL_MIN_BYTES`. */
   readonly maxBytes: number
+  /** Of the system, twelve hex digits: what carries boot times belongs to it. Default: none, and no boot times. */
+  readonly boot?: string
   readonly now: () => number
   readonly random: () => number
   readonly log: Log
@@ -36,6 +39,13 @@ export interface Journal {
   readonly lastJournaled: Newest
   /** Never throws and never waits. Records form batches per lane (`laneOf`) and are durable within a second. */
   append(record: NakamaRecord): void
+  /** How far the boot times of the present boot are to be moved; undefined while nobody knows, and they have to wait. */
+  readonly bootShiftMs: number | undefined
+  /**
+   * Keeps that, once for each boot, durably and before anything is sent with it; former boots that were never synchronised
+   * get their bounds. False when the disk has refused it for now.
+   */
+  keepBootShift(shiftMs: number): Promise<boolean>
   stats(): JournalStats
   /** Resolves when everything appended before is durable: true; or when the disk has refused it for now: false. */
   flush(): Promise<boolean>
@@ -77,14 +87,18 @@ export const openJournal = async (options: JournalOptions): Promise<Journal & Ba
   }
   const storage = options.storage ?? (await openStorage(options.dir))
   const acks = await openAcksFile(storage)
-  const found = await readJournal(storage, acks.found, now(), log)
+  const boot = options.boot ?? NO_BOOT
+  const found = await readJournal(storage, acks.found, boot, now(), log)
+  const { boots } = found
   const epoch = randomHex(random)
   const opening = found.opening + 1
   const bookOf = (lane: Lane) =>
-    openLane({ lane, epoch, opening, segments: found.segments[lane], acked: acks.found[lane] })
+    openLane({ lane, epoch, opening, boot, segments: found.segments[lane], acked: acks.found[lane] })
   const books = { events: bookOf('events'), samples: bookOf('samples') }
 
-  const intake = createIntake({ books, now, log, metrics })
+  /** As records after the boot was synchronised have to tell it. */
+  const told = (time: number): number => boots.tell(time, boot) ?? time
+  const intake = createIntake({ books, now, told, log, metrics })
   let listener: (() => void) | undefined
   let closing: Promise<void> | undefined
   let timer: NodeJS.Timeout | undefined
@@ -131,10 +145,11 @@ export const openJournal = async (options: JournalOptions): Promise<Journal & Ba
 
   const queue = createQueue({
     books,
+    boots,
     reader: createReader(storage),
     storage,
     onLoss: addGap,
-    onGap: intake.add,
+    onGap: gap => intake.add(moveBootTimes(gap, boots.shiftMs ?? 0) as GapRecord),
     onDeleted: () => {
       acksTimer ??= setTimeout(() => {
         acksTimer = undefined
@@ -153,7 +168,7 @@ export const openJournal = async (options: JournalOptions): Promise<Journal & Ba
     onGiveUp: queue.tellLossOf,
     saveAcks: () => saveAcks(),
   })
-  const writer = createWriter({ storage, books, room, epoch, opening, life: found.life, random, log, metrics })
+  const writer = createWriter({ storage, books, room, epoch, opening, boot, life: found.life, random, log, metrics })
 
   const commit = inOneFlight(async () => {
     const isDurable = await writer.commit()
@@ -163,7 +178,7 @@ export const openJournal = async (options: JournalOptions): Promise<Journal & Ba
   const saveAcks = inOneFlight(() => {
     const ackedOf = (lane: Lane): Acked => {
       const { position, owedSince } = books[lane].settled(books.events.durableSeq)
-      return { ...position, owedSince: owedSince ?? intake.gathering(lane).oldestAt ?? now() }
+      return { ...position, owedSince: told(owedSince ?? intake.gathering(lane).oldestAt ?? now()) }
     }
     return acks
       .save({ events: ackedOf('events'), samples: ackedOf('samples') })
@@ -172,7 +187,10 @@ export const openJournal = async (options: JournalOptions): Promise<Journal & Ba
 
   const stats = (): JournalStats => {
     const parts = LANES.flatMap(lane => [queue.unacked(lane), intake.gathering(lane)])
-    const times = parts.map(part => part.oldestAt).filter(time => time !== null)
+    const times = parts
+      .map(part => part.oldestAt)
+      .filter(time => time !== null)
+      .map(told)
     return {
       bytes: parts.reduce((sum, part) => sum + part.bytes, 0),
       maxBytes,
@@ -198,6 +216,19 @@ export const openJournal = async (options: JournalOptions): Promise<Journal & Ba
     epoch,
     lastJournaled: found.lastJournaled,
     append,
+    get bootShiftMs() {
+      return boots.shiftMs
+    },
+    async keepBootShift(shiftMs) {
+      try {
+        await boots.keep(shiftMs, found.lastJournaled.realAt)
+      } catch (error) {
+        log.warn({ err: error, code: 'JOURNAL_CLOCK' }, 'the time of this boot cannot be kept yet')
+        return false
+      }
+      listener?.()
+      return true
+    },
     flush,
     stats,
     onChange(next) {

@@ -1,4 +1,4 @@
-import type { Lane } from '@nakama/contract'
+import { isBootTime, type Lane } from '@nakama/contract'
 import { isAtOrBefore, type Position } from './acks-format.ts'
 import type { QueuedBatch, Stream } from './batch-queue.ts'
 import type { ClosedBatch } from './batcher.ts'
@@ -20,6 +20,7 @@ export interface RecentBatch extends ClosedBatch, QueuedBatch {}
 
 interface OwnStream {
   readonly opening: number
+  readonly boot: string
   readonly epoch: string
   oldest: number
   newest: number
@@ -29,6 +30,7 @@ export interface LaneOptions {
   readonly lane: Lane
   readonly epoch: string
   readonly opening: number
+  readonly boot: string
   /** As found at the opening, oldest first. */
   readonly segments: Segment[]
   readonly acked: Position
@@ -37,7 +39,7 @@ export interface LaneOptions {
 export type LaneBook = ReturnType<typeof openLane>
 
 /** The book of one lane: which batches there are, where they lie, and how far they are written and acknowledged. No I/O. */
-export const openLane = ({ lane, epoch, opening, segments, acked: found }: LaneOptions) => {
+export const openLane = ({ lane, epoch, opening, boot, segments, acked: found }: LaneOptions) => {
   let acked = found
   const streams: OwnStream[] = []
   /** Losses that may not yet be told durably, and how far the lane was done before each. */
@@ -118,10 +120,16 @@ export const openLane = ({ lane, epoch, opening, segments, acked: found }: LaneO
     else {
       // What was deleted was acknowledged, even where the ack's own file is older than that.
       const oldest = section.opening === acked.opening ? Math.max(acked.seq + 1, section.firstSeq) : section.firstSeq
-      streams.push({ opening: section.opening, epoch: section.epoch, oldest, newest: section.lastSeq })
+      streams.push({
+        opening: section.opening,
+        boot: section.boot,
+        epoch: section.epoch,
+        oldest,
+        newest: section.lastSeq,
+      })
     }
   }
-  const present: OwnStream = { opening, epoch, oldest: 1, newest: 0 }
+  const present: OwnStream = { opening, boot, epoch, oldest: 1, newest: 0 }
   streams.push(present)
 
   return {
@@ -139,6 +147,16 @@ export const openLane = ({ lane, epoch, opening, segments, acked: found }: LaneO
     },
     streams: (): Stream[] =>
       streams.map(stream => ({ lane, epoch: stream.epoch, oldest: stream.oldest, newest: stream.newest })),
+    bootOf: (ofEpoch: string): string | undefined => streams.find(stream => stream.epoch === ofEpoch)?.boot,
+    /** Whether the oldest batch of a stream has times of its boot's own clock; only later ones can be without. */
+    beginsInBootTime(ofEpoch: string): boolean {
+      const stream = streams.find(each => each.epoch === ofEpoch)
+      if (stream === undefined) return false
+      const inMemory = stream === present ? recent.find(batch => batch.seq >= stream.oldest) : undefined
+      if (inMemory?.seq === stream.oldest) return isBootTime(inMemory.firstAt)
+      const sections = sectionsOf(segments).filter(section => section.opening === stream.opening && !isEmpty(section))
+      return sections.find(section => section.lastSeq >= stream.oldest)?.hasBootTimes ?? false
+    },
 
     add(batch: ClosedBatch): number {
       present.newest += 1

@@ -1,7 +1,8 @@
-import { encodeBatch, type GapRecord, LANES, type Lane, messageOf } from '@nakama/contract'
+import { type BatchClock, encodeBatch, type GapRecord, isBootTime, LANES, type Lane, messageOf } from '@nakama/contract'
 import type { Log, Metrics } from '@nakama/service'
 import { isAtOrBefore } from './acks-format.ts'
-import type { BatchQueue, QueuedBatch } from './batch-queue.ts'
+import type { BatchQueue, QueuedBatch, Stream } from './batch-queue.ts'
+import { type Boots, NO_BOOT } from './boots.ts'
 import { SEGMENT_BYTES } from './format.ts'
 import type { LaneBook, ToldLoss } from './lane.ts'
 import type { SegmentReader } from './reader.ts'
@@ -17,6 +18,7 @@ const READ_FAILURES_MAX = 3
 
 export interface QueueOptions {
   readonly books: { readonly [lane in Lane]: LaneBook }
+  readonly boots: Pick<Boots, 'clockOf' | 'tell'>
   readonly reader: SegmentReader
   readonly storage: Pick<Storage, 'appendTo'>
   /** Something is lost for good: journals it, and says in which batch of the events. */
@@ -39,6 +41,7 @@ export interface Queue extends Omit<BatchQueue, 'onChange'> {
 /** The reading side of the journal: what is not yet acknowledged, from memory while it is fresh, else from the disk. */
 export const createQueue = ({
   books,
+  boots,
   reader,
   storage,
   onLoss,
@@ -76,23 +79,47 @@ export const createQueue = ({
     const book = books[lane]
     for (;;) {
       const recent = book.recentFrom(epoch, fromSeq)
-      if (recent.length > 0) return within(recent, maxBytes)
+      const boot = book.bootOf(epoch) ?? NO_BOOT
+      if (recent.length > 0) {
+        return withClock(within(recent, maxBytes), index => isBootTime(recent[index]!.firstAt), boots.clockOf(boot))
+      }
       const place = book.locate(epoch, fromSeq)
       if (place === undefined) return []
       const batches = await tryRead(place, maxBytes)
-      if (batches === undefined || batches.length > 0) return batches ?? []
+      if (batches === undefined) return []
+      if (batches.length > 0) return withClock(batches, () => place.section.hasBootTimes, boots.clockOf(boot))
       // Given up and recycled while it was being read: what comes next lies elsewhere.
       if (!book.segments.includes(place.segment)) continue
       const { section, seq } = place
-      const from = reader.spanOf(lane, epoch, seq - 1)?.to ?? section.firstAt ?? section.at
+      const before = reader.spanOf(lane, epoch, seq - 1)?.to
+      const from = (before && boots.tell(before, boot)) ?? section.firstAt ?? section.at
       const to = Math.max(from, section.lastAt ?? from) + 1
       book.cut(section, seq - 1)
       onLoss({ what: lane, from, to }, 'journal-corrupt')
     }
   }
 
+  /** A boot that is not synchronised yet keeps back what it has journaled, and what lies behind that. */
+  const sendable = (book: LaneBook): Stream[] => {
+    const all = book.streams()
+    const held = all.findIndex(
+      ({ epoch, oldest, newest }) =>
+        oldest <= newest && book.beginsInBootTime(epoch) && boots.clockOf(book.bootOf(epoch) ?? NO_BOOT) === undefined,
+    )
+    const present = all.at(-1)
+    if (held === -1 || present === undefined) return all
+    return [...all.slice(0, held), { ...present, newest: present.oldest - 1 }]
+  }
+
+  const toldSpan = (recordsJson: string, boot: string = NO_BOOT) => {
+    const span = spanOfBatch(recordsJson)
+    const from = span && boots.tell(span.from, boot)
+    const to = span && boots.tell(span.to, boot)
+    return from === undefined || to === undefined ? undefined : { from, to }
+  }
+
   return {
-    streams: () => LANES.flatMap(lane => books[lane].streams()),
+    streams: () => LANES.flatMap(lane => sendable(books[lane])),
     read,
     deleteUpTo(lane, epoch, seq) {
       if (books[lane].deleteUpTo(epoch, seq)) onDeleted()
@@ -105,7 +132,7 @@ export const createQueue = ({
       }
       const [batch] = await read(lane, epoch, seq, 1)
       if (batch?.seq !== seq || !isHead()) return ignored.inc()
-      const line = `${encodeBatch({ lane, epoch, seq }, seq, batch.recordsJson)}\n`
+      const line = `${encodeBatch({ lane, epoch, seq }, seq, batch.recordsJson, batch.clock)}\n`
       try {
         const isKept = await storage.appendTo(DEAD_LETTER_FILE, line, DEAD_LETTER_MAX_BYTES)
         log.error({ lane, seq, isKept, code: 'JOURNAL_DEAD_LETTER' }, 'batch given up: nobody can take it')
@@ -116,32 +143,53 @@ export const createQueue = ({
       // Meanwhile it may have been acknowledged after all.
       if (!isHead()) return
       dead.inc()
-      const span = spanOfBatch(batch.recordsJson)
+      const span = toldSpan(batch.recordsJson, books[lane].bootOf(epoch))
       const loss = span && onLoss({ what: lane, from: span.from, to: span.to + 1 }, 'dead-letter')
       books[lane].deleteUpTo(epoch, seq, loss)
       onDeleted()
     },
     unacked(lane) {
       const { bytes, oldestAt, head } = books[lane].unacked()
-      return { bytes, oldestAt: (head && reader.spanOf(lane, head.epoch, head.seq)?.from) ?? oldestAt }
+      const from = head && reader.spanOf(lane, head.epoch, head.seq)?.from
+      const told = from && boots.tell(from, books[lane].bootOf(head.epoch) ?? NO_BOOT)
+      return { bytes, oldestAt: told ?? oldestAt }
     },
     async tellLossOf(lane, segment) {
       const { acked } = books[lane]
       const left = segment.sections.filter(section => !isEmpty(section) && !isAtOrBefore(endOf(section), acked))
-      const batches: QueuedBatch[] = []
+      const batches: { readonly boot: string; readonly recordsJson: string }[] = []
       for (const section of left) {
         const seq = section.opening === acked.opening ? Math.max(section.firstSeq, acked.seq + 1) : section.firstSeq
-        batches.push(...(await reader.read(segment, section, seq, SEGMENT_BYTES).catch(() => [])))
+        const found = await reader.read(segment, section, seq, SEGMENT_BYTES).catch(() => [])
+        batches.push(...found.map(({ recordsJson }) => ({ boot: section.boot, recordsJson })))
       }
       const [first] = left
       if (first === undefined) return undefined
       // The whole section's time is the honest answer where the disk gives no better one.
-      const from = (batches[0] && spanOfBatch(batches[0].recordsJson)?.from) ?? first.firstAt ?? first.at
+      const from = (batches[0] && toldSpan(batches[0].recordsJson, batches[0].boot)?.from) ?? first.firstAt ?? first.at
       const to = Math.max(from, ...left.map(section => section.lastAt ?? section.at)) + 1
-      if (lane === 'events') for (const gap of gapsOf(batches.map(batch => batch.recordsJson))) onGap(gap)
+      if (lane === 'events') {
+        for (const boot of new Set(batches.map(batch => batch.boot))) {
+          const told = (time: number): number => boots.tell(time, boot) ?? to
+          for (const gap of gapsOf(batches.filter(batch => batch.boot === boot).map(batch => batch.recordsJson))) {
+            onGap({ ...gap, at: told(gap.at), from: told(gap.from), to: told(gap.to) })
+          }
+        }
+      }
       return onLoss({ what: lane, from, to }, 'journal-full')
     },
   }
+}
+
+/** What cannot be told in time yet is not read either. */
+const withClock = (
+  batches: readonly QueuedBatch[],
+  needsClock: (index: number) => boolean,
+  clock: BatchClock | undefined,
+): readonly QueuedBatch[] => {
+  const untold = clock === undefined ? batches.findIndex((_, index) => needsClock(index)) : -1
+  const tellable = untold === -1 ? batches : batches.slice(0, untold)
+  return tellable.map((batch, index) => (needsClock(index) && clock !== undefined ? { ...batch, clock } : batch))
 }
 
 const within = (batches: readonly QueuedBatch[], maxBytes: number): QueuedBatch[] => {

@@ -1,5 +1,6 @@
-import { type GapRecord, LANES, type Lane } from '@nakama/contract'
+import { type GapRecord, isBootTime, LANES, type Lane } from '@nakama/contract'
 import { type Acked, isAtOrBefore, NOWHERE, type Position } from './acks-format.ts'
+import { type Boots, NO_BOOT } from './boots.ts'
 import type { ScannedSection } from './format.ts'
 
 /** Batches `firstSeq` to `lastSeq` of one epoch, one behind the other. The one being written to grows. */
@@ -18,7 +19,10 @@ export interface Section {
   readonly previous: Position
   /** See `SectionHeader`. */
   readonly at: number
-  /** Time of its oldest and newest record. */
+  readonly boot: string
+  /** Whether times of that boot's own clock are in it: only with them can it begin. */
+  readonly hasBootTimes: boolean
+  /** Time of its oldest and newest record, as the present boot may tell it. */
   firstAt: number | undefined
   lastAt: number | undefined
 }
@@ -63,8 +67,10 @@ export const recover = (
   files: readonly FoundFile[],
   acked: { readonly [lane in Lane]: Acked },
   now: number,
+  tell: Boots['tell'],
 ): Recovered => {
-  const segments = { events: laneSegments(files, 'events'), samples: laneSegments(files, 'samples') }
+  const inTime = (section: FoundSection): FoundSection => toldSection(section, now, tell)
+  const segments = { events: laneSegments(files, 'events', inTime), samples: laneSegments(files, 'samples', inTime) }
   const corrupt = files.filter(file => file.type === 'corrupt').map(file => file.name)
   const all = LANES.flatMap(lane => sectionsOf(segments[lane]))
   const isTorn = { events: endsTorn(files, segments.events), samples: endsTorn(files, segments.samples) }
@@ -92,21 +98,59 @@ export const isEmpty = (section: Section): boolean => section.lastSeq < section.
 
 export const endOf = (section: Section): Position => ({ opening: section.opening, seq: section.lastSeq })
 
-const laneSegments = (files: readonly FoundFile[], lane: Lane): Segment[] => {
+/** Of a boot whose time nobody knows everything is as old as now: its own bounds tell more, and come with its records. */
+const toldSection = (section: FoundSection, now: number, tell: Boots['tell']): FoundSection => {
+  const { header, firstAt, lastAt } = section
+  const told = (time: number): number => tell(time, header.boot) ?? now
+  return {
+    ...section,
+    header: { ...header, at: told(header.at) },
+    firstAt: firstAt && told(firstAt),
+    lastAt: lastAt && told(lastAt),
+  }
+}
+
+/** The newest time by each boot's own clock. */
+export const bootsIn = (files: readonly FoundFile[]): Map<string, number> => {
+  const boots = new Map<string, number>()
+  for (const { header, firstAt, lastAt } of files.flatMap(file => (file.type === 'segment' ? file.sections : []))) {
+    const times = [header.at, firstAt, lastAt].filter(time => time !== undefined && isBootTime(time))
+    if (header.boot !== NO_BOOT && times.length > 0) {
+      boots.set(header.boot, Math.max(boots.get(header.boot) ?? 0, ...(times as number[])))
+    }
+  }
+  return boots
+}
+
+const laneSegments = (
+  files: readonly FoundFile[],
+  lane: Lane,
+  inTime: (section: FoundSection) => FoundSection,
+): Segment[] => {
   const segments = files
     .flatMap(file => (file.type === 'segment' && file.sections[0]?.header.lane === lane ? [file] : []))
     .map(({ name, crc, sections }): Segment => {
       const { segment: id, life } = sections[0]!.header
-      return { name, id, life, crc, sections: sections.map(toSection) }
+      return {
+        name,
+        id,
+        life,
+        crc,
+        sections: sections.map(section => toSection(inTime(section), bootTimesIn(section))),
+      }
     })
     .sort((a, b) => a.life - b.life)
   cutOverlaps(sectionsOf(segments))
   return segments
 }
 
-const toSection = ({ header, start, crc, end, count, firstAt, lastAt }: FoundSection): Section => {
+const bootTimesIn = ({ header, firstAt }: FoundSection): boolean =>
+  header.boot !== NO_BOOT && isBootTime(firstAt ?? header.at)
+
+const toSection = (found: FoundSection, hasBootTimes: boolean): Section => {
+  const { header, start, crc, end, count, firstAt, lastAt } = found
   const { segment: _id, life: _life, ...rest } = header
-  return { ...rest, start, crc, end, lastSeq: header.firstSeq + count - 1, firstAt, lastAt }
+  return { ...rest, hasBootTimes, start, crc, end, lastSeq: header.firstSeq + count - 1, firstAt, lastAt }
 }
 
 /** After a sync that failed the same batches were written once more, in a later section: those count. */

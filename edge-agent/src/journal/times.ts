@@ -1,4 +1,5 @@
-import type { GapRecord, NakamaRecord } from '@nakama/contract'
+import { type GapRecord, isBootTime, type NakamaRecord } from '@nakama/contract'
+import type { Boots } from './boots.ts'
 
 export interface Span {
   readonly from: number
@@ -41,24 +42,38 @@ export const gapsOf = (batches: Iterable<string>): GapRecord[] => {
 
 export interface Newest {
   readonly at: number | undefined
+  /** Of what is known in real time. */
+  readonly realAt: number | undefined
   readonly byMachine: ReadonlyMap<string, number>
+}
+
+export interface BootBatch {
+  readonly boot: string
+  readonly recordsJson: string
 }
 
 /**
  * Time of the newest reading of each machine. Only what was read at a machine counts: a profile or a gap is written at the
- * start of an agent, whether or not it then sees anything.
+ * start of an agent, whether or not it then sees anything. A time of the present boot's own clock is newer than any real one,
+ * since the present boot keeps to real time once it knows it.
  */
-export const newestReadings = (batches: Iterable<string>): Newest => {
+export const newestReadings = (batches: Iterable<BootBatch>, tell: Boots['tell']): Newest => {
   const byMachine = new Map<string, number>()
-  for (const recordsJson of batches) {
+  let realAt: number | undefined
+  for (const { boot, recordsJson } of batches) {
     for (const record of parseRecords(recordsJson)) {
       if (record.type !== 'state' && record.type !== 'samples' && record.type !== 'count') continue
-      const { to } = spanOf(record)
-      if (to > (byMachine.get(record.machine) ?? 0)) byMachine.set(record.machine, to)
+      const to = tell(spanOf(record).to, boot)
+      if (to === undefined) continue
+      if (!isBootTime(to)) realAt = Math.max(realAt ?? 0, to)
+      if (ageRank(to) > ageRank(byMachine.get(record.machine) ?? 0)) byMachine.set(record.machine, to)
     }
   }
-  return { at: byMachine.size === 0 ? undefined : Math.max(...byMachine.values()), byMachine }
+  const [at] = [...byMachine.values()].sort((a, b) => ageRank(b) - ageRank(a))
+  return { at, realAt, byMachine }
 }
+
+const ageRank = (time: number): number => (isBootTime(time) ? time + 1e15 : time)
 
 /** The CRC held, so this is what was appended; what another version of the agent appended need not be what we know. */
 const parseRecords = (recordsJson: string): NakamaRecord[] => {

@@ -1,4 +1,4 @@
-import { LANES, type Lane } from '@nakama/contract'
+import { isBootTime, LANES, type Lane } from '@nakama/contract'
 import type { Log, Metrics } from '@nakama/service'
 import { createAttempt } from './attempt.ts'
 import {
@@ -29,6 +29,7 @@ export interface WriterOptions {
   readonly room: Room
   readonly epoch: string
   readonly opening: number
+  readonly boot: string
   /** Of the newest segment begun so far. */
   readonly life: number
   readonly random: () => number
@@ -52,7 +53,7 @@ interface Place {
 
 /** The one writer of the segments: group commit and roll-over. */
 export const createWriter = (options: WriterOptions): Writer => {
-  const { storage, books, room, epoch, opening } = options
+  const { storage, books, room, epoch, opening, boot } = options
   const places = new Map<Lane, Place>()
   /** After a refusal nobody knows what a segment holds: its lane goes on in a fresh file, whose later life wins. */
   const refused = new Set<Lane>()
@@ -110,6 +111,7 @@ export const createWriter = (options: WriterOptions): Writer => {
       firstSeq: batch.seq,
       previous: before === undefined ? books[lane].acked : endOf(before),
       at: batch.firstAt,
+      boot,
     }
     const last = into?.sections.at(-1)
     const start = last === undefined ? 0 : alignSection(last.end + END_MARK_BYTES)
@@ -125,6 +127,7 @@ export const createWriter = (options: WriterOptions): Writer => {
     }
     const section: Section = {
       ...head,
+      hasBootTimes: isBootTime(batch.firstAt),
       start,
       crc,
       lastSeq: batch.seq - 1,

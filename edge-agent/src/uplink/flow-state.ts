@@ -111,7 +111,7 @@ export interface World {
 }
 
 /** What the envelope and the line break add to a batch's records, at most. */
-export const ENVELOPE_MAX_BYTES = 128
+export const ENVELOPE_MAX_BYTES = 192
 /** Leaves room for the MQTT header with the topic. */
 export const MESSAGE_MAX_BYTES = LIMITS.packetMaxBytes - 256
 

@@ -71,7 +71,9 @@ export const openSender = (options: SenderOptions): Sender => {
       case 'publish': {
         const { lane, epoch, oldest, batches } = output
         options.publish(
-          joinBatches(batches.map(({ seq, recordsJson }) => encodeBatch({ lane, epoch, seq }, oldest, recordsJson))),
+          joinBatches(
+            batches.map(({ seq, recordsJson, clock }) => encodeBatch({ lane, epoch, seq }, oldest, recordsJson, clock)),
+          ),
         )
         sentBatches.inc(batches.length)
         resentBatches.inc(output.resent)

@@ -19,6 +19,7 @@ import { FLOW_PACE, type FlowPace } from './flow-state.ts'
 import { hearPresence, NO_PRESENCES, presentIngest } from './presence.ts'
 import { openSender } from './sender.ts'
 import type { TakingKeeper } from './taking.ts'
+import { type AskingClock, openTimeQuestion } from './time-question.ts'
 import { openVoice, VOICE_PACE, type VoicePace } from './voice.ts'
 
 export interface UplinkOptions extends AgentId {
@@ -30,8 +31,8 @@ export interface UplinkOptions extends AgentId {
   readonly machines: () => { readonly [id: string]: MachineStatus }
   readonly taking: TakingKeeper
   readonly configRev: number
-  /** Default: yes. */
-  readonly clockSynchronised?: () => boolean
+  /** With the journal's epoch, in whose name it is asked. Default: one that always knows the time. */
+  readonly clock?: AskingClock & { readonly epoch: string }
   /** The database was replaced by another: time to journal profiles and present states again. Default: nothing. */
   readonly onNewStore?: (store: string) => void
   readonly now: () => number
@@ -43,6 +44,9 @@ export interface UplinkOptions extends AgentId {
   /** Default: as patient as the contract has it. */
   readonly pace?: Partial<FlowPace & VoicePace>
 }
+
+/** One question in two seconds, for the few that have no other clock. */
+const TIME_QUESTION_MS = 2_000
 
 export interface Uplink {
   readonly connected: boolean
@@ -77,7 +81,7 @@ export const startUplink = (options: UplinkOptions): Uplink => {
     topic: topicOf('status'),
     facts: () => ({
       version: options.version,
-      clockSynchronised: options.clockSynchronised?.() ?? true,
+      clockSynchronised: options.clock?.synchronised ?? true,
       journal: journal.stats(),
       configRev: options.configRev,
       taking: taking.current,
@@ -128,14 +132,26 @@ export const startUplink = (options: UplinkOptions): Uplink => {
         const { online, store } = presentIngest(presences) ?? status
         sender.feed({ type: 'presence', online, store })
       })
-    } else if (topic === topicOf('ack')) take('ack', decodeAck(payload), ack => sender.feed({ type: 'ack', ack }))
-    else if (topic === topicOf('status')) {
+    } else if (topic === topicOf('ack')) {
+      take('ack', decodeAck(payload), ack => {
+        if (!question?.heard(ack)) sender.feed({ type: 'ack', ack })
+      })
+    } else if (topic === topicOf('status')) {
       take('status', decodeStatus(payload), status => voice.heard(status, retained))
     } else if (topic === topicOf('desired')) {
       take('desired', decodeDesired(payload), desired => void desire(desired.taking))
     }
   }
 
+  const question =
+    options.clock &&
+    openTimeQuestion({
+      clock: options.clock,
+      epoch: options.clock.epoch,
+      publish: payload => link.publish({ topic: topicOf('records'), payload, qos: 0, retain: false }),
+      monotonic,
+      everyMs: TIME_QUESTION_MS,
+    })
   const stopHearingTaking = taking.onChange(changed => {
     journalTaking(changed)
     voice.changed()
@@ -174,6 +190,7 @@ export const startUplink = (options: UplinkOptions): Uplink => {
     stop() {
       stopping ??= (async () => {
         sender.stop()
+        question?.stop()
         voice.stop()
         stopHearingTaking()
         await link.stop(voice.goodbye())

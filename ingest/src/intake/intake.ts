@@ -5,6 +5,7 @@ import type { TakenBatch } from '../commit/group.ts'
 import type { IngestMetrics } from '../metrics.ts'
 import type { Agent, Agents } from './agents.ts'
 import { type Arrival, type PositionInput, step } from './positions.ts'
+import { realRecords } from './real-time.ts'
 import { NO_TWINS, stepTwins } from './twins.ts'
 import { grantWindow, WINDOW_LIMITS } from './window.ts'
 
@@ -59,7 +60,8 @@ export const createIntake = (options: IntakeOptions): Intake => {
   }
 
   const take = (agent: Agent, { batch, bytes }: Arrival): void => {
-    const { lane, epoch, seq, records } = batch
+    const { lane, epoch, seq } = batch
+    const records = realRecords(batch)
     metrics.batches.inc({ outcome: 'taken' })
     const twins = stepTwins(agent.twins.get(lane) ?? NO_TWINS, epoch, now())
     agent.twins.set(lane, twins.state)
