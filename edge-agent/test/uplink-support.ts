@@ -12,6 +12,7 @@ import {
   type IngestStatus,
   ingestTopic,
   LIMITS,
+  moveBootTimes,
   type NakamaRecord,
   parseTopic,
   type Status,
@@ -106,6 +107,7 @@ export const startTestIngest = ({
   const problems: string[] = []
   const engines = new Map<string, ReturnType<typeof createModelIngest<BatchEnvelope>>>()
   let mute = false
+  let questions = 0
   const status = (online: boolean): string =>
     JSON.stringify({ v: 1, online, id, store, at: Date.now() } satisfies IngestStatus)
   const engineOf = (name: string) => {
@@ -137,7 +139,13 @@ export const startTestIngest = ({
           problems.push(decoded.problem)
           continue
         }
-        const { lane, epoch, oldest } = decoded.batch
+        const { lane, epoch, seq, oldest } = decoded.batch
+        if (seq === 0) {
+          questions += 1
+          const ack: Ack = { v: 1, store, lane, epoch, seq, window, at: Date.now() }
+          say(agentTopic(from, 'ack'), JSON.stringify(ack), false)
+          continue
+        }
         const acks: Ack[] = engineOf(topic).take({ lane, epoch, oldest, batches: [decoded.batch] })
         for (const ack of acks) say(agentTopic(from, 'ack'), JSON.stringify({ ...ack, at: Date.now() }), false)
       }
@@ -148,7 +156,15 @@ export const startTestIngest = ({
   return {
     stored,
     problems,
-    records: () => stored.flatMap(batch => batch.records as NakamaRecord[]),
+    /** In real time, as far as it was told. */
+    records: () =>
+      stored.flatMap(({ records, shiftMs = 0 }) =>
+        records.map(record => moveBootTimes(record, shiftMs) as NakamaRecord),
+      ),
+    /** Asked for nothing but the time. */
+    get questions() {
+      return questions
+    },
     /** Hears, and says nothing. */
     mute(on: boolean) {
       mute = on

@@ -102,10 +102,12 @@ export const createQueue = ({
   /** A boot that is not synchronised yet keeps back what it has journaled, and what lies behind that. */
   const sendable = (book: LaneBook): Stream[] => {
     const all = book.streams()
-    const held = all.findIndex(
-      ({ epoch, oldest, newest }) =>
-        oldest <= newest && book.beginsInBootTime(epoch) && boots.clockOf(book.bootOf(epoch) ?? NO_BOOT) === undefined,
-    )
+    const isHeld = ({ epoch, oldest, newest }: Stream): boolean => {
+      const boot = book.bootOf(epoch) ?? NO_BOOT
+      if (oldest > newest || boot === NO_BOOT || boots.clockOf(boot) !== undefined) return false
+      return book.beginsInBootTime(epoch)
+    }
+    const held = all.findIndex(isHeld)
     const present = all.at(-1)
     if (held === -1 || present === undefined) return all
     return [...all.slice(0, held), { ...present, newest: present.oldest - 1 }]
