@@ -5,10 +5,10 @@ import { Type } from 'typebox'
 await runService({
   room: 'fixture',
   schema: Type.Object({ http: HttpListen }, { additionalProperties: false }),
-  async start({ config, metrics }) {
+  async start({ config, metrics, now }) {
     const server = await startHealthServer(
       config.http,
-      () => ({ ok: true, ready: true, details: { pid: process.pid } }),
+      () => ({ ok: true, ready: true, details: { pid: process.pid, now: now() } }),
       metrics,
     )
     return { addresses: { http: server.url }, stop: server.stop }

@@ -78,6 +78,20 @@ describe('the supervisor', () => {
     expect(supervisor.restarts).toBe(0)
   })
 
+  it('moves the clock of one process, for its later lives too', async () => {
+    const supervisor = await start([fixture('broker'), fixture('agent')])
+    const errorMs = async (name: string, offsetMs: number): Promise<number> => {
+      const health = await (await fetch(`${supervisor.addresses(name).http}/healthz`)).json()
+      return Math.abs((health as { now: number }).now - offsetMs - Date.now())
+    }
+    supervisor.setClock('agent', -10_800_000)
+    await vi.waitFor(async () => expect(await errorMs('agent', -10_800_000)).toBeLessThan(5_000), 5_000)
+    expect(await errorMs('broker', 0)).toBeLessThan(5_000)
+    await supervisor.unplug('agent')
+    await supervisor.plugIn('agent')
+    expect(await errorMs('agent', -10_800_000)).toBeLessThan(5_000)
+  })
+
   it('ends everything, even a frozen process', async () => {
     const supervisor = await start([fixture('broker'), fixture('agent', ['broker'])])
     const pids = supervisor.names.map(name => supervisor.pid(name))

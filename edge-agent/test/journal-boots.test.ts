@@ -31,6 +31,7 @@ describe('a journal whose boot is not synchronised yet', () => {
       for (const lane of ['events', 'samples'] as const) journal.append(recordOf(lane, boot(2)))
       await journal.flush()
       expect(await drain(journal, false)).toEqual([])
+      expect(journal.streams().filter(({ oldest, newest }) => oldest <= newest)).toEqual([])
       let told = 0
       journal.onChange(() => told++)
       expect(await journal.keepBootShift(SHIFT_MS)).toBe(true)
@@ -175,6 +176,16 @@ describe('the file of the boots', () => {
       expect(third.bootShiftMs).toBe(SHIFT_MS + 5)
       await third.close()
     })
+  })
+
+  it('believes the first word of a boot, whatever was added behind it', async () => {
+    const disk = createDisk(Math.random)
+    const lives = [
+      await openBoots(disk.storage(), BOOT_A, new Map()),
+      await openBoots(disk.storage(), BOOT_A, new Map()),
+    ]
+    for (const [i, boots] of lives.entries()) await boots.keep(SHIFT_MS + i, undefined)
+    expect((await openBoots(disk.storage(), BOOT_A, new Map())).shiftMs).toBe(SHIFT_MS)
   })
 
   it('stays small over hundreds of boots', async () => {

@@ -1,4 +1,4 @@
-import { checkRecord, type NakamaRecord } from '@nakama/contract'
+import { BOOT_TIME_ZERO, checkRecord, type NakamaRecord } from '@nakama/contract'
 import { describe, expect, it } from 'vitest'
 import { type MachineInput, startMachine, stateNow, stepMachine } from '../src/machine.ts'
 import { DEFAULT_TIMING, type MachineSettings } from '../src/settings.ts'
@@ -56,6 +56,23 @@ describe('the first words of an epoch', () => {
       profile,
       state,
     ]))
+
+  it('are the gap even where the time is not known yet, and a former life of the same boot moves with its clock', () => {
+    const before = startMachine(BOOT_TIME_ZERO + 1_000, T)
+    const reading = { type: 'reading', reading: { at: BOOT_TIME_ZERO + 2_000, values: { on: true } } } as const
+    const { records } = stepMachine(MACHINE, before, reading, BOOT_TIME_ZERO + 2_000)
+    expect(records[0]).toMatchObject({ type: 'gap', from: T, to: BOOT_TIME_ZERO + 2_000 })
+    const byMs = T - BOOT_TIME_ZERO
+    const dark = startMachine(BOOT_TIME_ZERO + 3_000, BOOT_TIME_ZERO + 2_000)
+    const stepped = stepMachine(MACHINE, dark, { type: 'clock-stepped', byMs }, 0)
+    const known = stepMachine(
+      MACHINE,
+      stepped.state,
+      { ...reading, reading: { at: T + 4_000, values: { on: true } } },
+      T + 4_000,
+    )
+    expect(known.records[0]).toMatchObject({ type: 'gap', from: T + 2_000, to: T + 4_000 })
+  })
 
   it('come with OFFLINE when the machine does not answer, and only once', () => {
     const { records } = run(T - 60_000, [tick(0), tick(29_999), tick(30_000), read(40_000, { on: true })])

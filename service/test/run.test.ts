@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { ReadyMessage } from '../src/index.ts'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { CLOCK_OFFSET_VARIABLE, type ClockMessage, type ReadyMessage } from '../src/index.ts'
 
 const FIXTURE = join(import.meta.dirname, 'fixture-service.ts')
 let folder: string
@@ -20,15 +20,18 @@ afterEach(() => {
   rmSync(folder, { recursive: true })
 })
 
-const run = (config: string, ...more: string[]): ChildProcess => {
+const spawnWith = (config: string, env: NodeJS.ProcessEnv, withChannel: boolean, ...more: string[]): ChildProcess => {
   const file = join(folder, 'fixture.yaml')
   writeFileSync(file, config)
   const child = spawn(process.execPath, [FIXTURE, '--config', file, ...more], {
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    stdio: ['ignore', 'pipe', 'pipe', ...(withChannel ? (['ipc'] as const) : [])],
+    env: { ...process.env, ...env },
   })
   children.push(child)
   return child
 }
+
+const run = (config: string, ...more: string[]): ChildProcess => spawnWith(config, {}, true, ...more)
 
 const good = 'http: { host: 127.0.0.1, port: 0 }\nhealthy: true\n'
 
@@ -60,6 +63,37 @@ describe('a service process', () => {
     await ready(child)
     child.disconnect()
     expect(await once(child, 'exit')).toEqual([0, null])
+  })
+
+  it('has the clock that its parent gives it at the start, and when it says so later', async () => {
+    const child = spawnWith(good, { [CLOCK_OFFSET_VARIABLE]: '-10800000' }, true)
+    const url = await ready(child)
+    const errorMs = async (offsetMs: number): Promise<number> => {
+      const metrics = await (await fetch(`${url}/metrics`)).text()
+      const clock = Number(/^nakama_fixture_clock_milliseconds (.*)$/m.exec(metrics)?.[1])
+      return Math.abs(clock - offsetMs - Date.now())
+    }
+    expect(await errorMs(-10_800_000)).toBeLessThan(5_000)
+    child.send({ type: 'clock', offsetMs: 3_600_000 } satisfies ClockMessage)
+    await vi.waitFor(async () => expect(await errorMs(3_600_000)).toBeLessThan(5_000), 5_000)
+    child.send({ type: 'clock', offsetMs: 'soon' })
+    child.send({ type: 'other', offsetMs: 0 })
+    expect(await errorMs(3_600_000)).toBeLessThan(5_000)
+  })
+
+  it('has the clock of the system when nobody holds its channel, whatever the environment says', async () => {
+    const child = spawnWith(good, { [CLOCK_OFFSET_VARIABLE]: '-10800000' }, false)
+    const url = await new Promise<string>(resolve => {
+      let seen = ''
+      child.stdout?.on('data', chunk => {
+        seen += chunk
+        const found = /"http":"(http:[^"]+)"/.exec(seen)
+        if (found?.[1] !== undefined) resolve(found[1])
+      })
+    })
+    const metrics = await (await fetch(`${url}/metrics`)).text()
+    const clock = Number(/^nakama_fixture_clock_milliseconds (.*)$/m.exec(metrics)?.[1])
+    expect(Math.abs(clock - Date.now())).toBeLessThan(5_000)
   })
 
   it('with --check-config only checks: 0 and ok, or 2 and the place of the mistake', async () => {
