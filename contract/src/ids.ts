@@ -12,6 +12,16 @@ export const isId = (text: string): boolean => ID.test(text)
 /** A journal's epoch: 16 hex digits, random, new at every opening, so that no batch identity is ever used twice. */
 export const Epoch = Type.String({ pattern: '^[0-9a-f]{16}$' })
 
+/** Sixteen hex digits, for whatever must not occur twice. @param random numbers in [0, 1). */
+export const randomHex = (random: () => number): string =>
+  [0, 1]
+    .map(() =>
+      Math.floor(random() * 2 ** 32)
+        .toString(16)
+        .padStart(8, '0'),
+    )
+    .join('')
+
 /** A store's id: random, made with the store. */
 export const StoreId = Type.String({ pattern: '^[0-9a-f]{16}$' })
 

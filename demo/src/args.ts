@@ -1,5 +1,5 @@
-import { parseArgs } from 'node:util'
 import { NakamaError } from '@nakama/contract'
+import { parseOptions, wholeNumber } from '@nakama/service'
 
 export interface DemoArgs {
   /** How long to run after `ready`; undefined until Ctrl-C. */
@@ -32,35 +32,29 @@ export const parseDemoArgs = (argv: readonly string[]): DemoArgs => {
   const values = parse(argv)
   return {
     forMs: values.for === undefined ? undefined : duration('--for', values.for),
-    httpPort: integer('--http-port', values['http-port'], 0, 65_535),
-    mqttPort: integer('--mqtt-port', values['mqtt-port'], 0, 65_535),
+    httpPort: wholeNumber(CODE, '--http-port', values['http-port'], 0, 65_535),
+    mqttPort: wholeNumber(CODE, '--mqtt-port', values['mqtt-port'], 0, 65_535),
     data: values.data,
-    seed: integer('--seed', values.seed, 0, 2 ** 32 - 1),
-    speed: integer('--speed', values.speed, 1, SPEED_MAX),
+    seed: wholeNumber(CODE, '--seed', values.seed, 0, 2 ** 32 - 1),
+    speed: wholeNumber(CODE, '--speed', values.speed, 1, SPEED_MAX),
     faults: values.faults,
     help: values.help,
   }
 }
 
-const parse = (argv: readonly string[]) => {
-  try {
-    return parseArgs({
-      args: [...argv],
-      options: {
-        for: { type: 'string' },
-        'http-port': { type: 'string', default: '8080' },
-        'mqtt-port': { type: 'string', default: '0' },
-        data: { type: 'string' },
-        seed: { type: 'string', default: '1' },
-        speed: { type: 'string', default: '1' },
-        faults: { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    }).values
-  } catch (error) {
-    throw new NakamaError('DEMO_BAD_ARGUMENT', (error as Error).message)
-  }
-}
+const CODE = 'DEMO_BAD_ARGUMENT'
+
+const parse = (argv: readonly string[]) =>
+  parseOptions(CODE, argv, {
+    for: { type: 'string' },
+    'http-port': { type: 'string', default: '8080' },
+    'mqtt-port': { type: 'string', default: '0' },
+    data: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+    speed: { type: 'string', default: '1' },
+    faults: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
+  })
 
 /** Beyond it a short stop is over before a machine is asked again. */
 const SPEED_MAX = 60
@@ -73,14 +67,5 @@ const duration = (option: string, text: string): number => {
   const match = /^(\d{1,6})([smh])$/.exec(text)
   const ms = match === null ? 0 : Number(match[1]) * (UNIT_MS[match[2] as string] as number)
   if (ms > 0 && ms <= DURATION_MAX_MS) return ms
-  throw new NakamaError(
-    'DEMO_BAD_ARGUMENT',
-    `${option}: expected a time up to 24h such as 60s, 5m or 1h, got "${text}"`,
-  )
-}
-
-const integer = (option: string, text: string, min: number, max: number): number => {
-  const value = Number(text)
-  if (/^\d+$/.test(text) && value >= min && value <= max) return value
-  throw new NakamaError('DEMO_BAD_ARGUMENT', `${option}: expected a whole number from ${min} to ${max}, got "${text}"`)
+  throw new NakamaError(CODE, `${option}: expected a time up to 24h such as 60s, 5m or 1h, got "${text}"`)
 }

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { setTimeout as after } from 'node:timers/promises'
 import { messageOf, NakamaError } from '@nakama/contract'
 import { type DemoArgs, parseDemoArgs, USAGE } from './args.ts'
 import { FLEET } from './fleet.ts'
@@ -104,8 +105,6 @@ const whenAskedToStop = (): Promise<void> =>
     // Whoever read our output is gone (`| head`): nobody is left to show anything to.
     for (const output of [process.stdout, process.stderr]) output.on('error', () => resolve())
   })
-
-const after = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms))
 
 try {
   const args = parseDemoArgs(process.argv.slice(2))

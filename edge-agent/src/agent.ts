@@ -1,6 +1,13 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fromConfigDir, type RunningService, readSecret, type ServiceContext, startHealthServer } from '@nakama/service'
+import {
+  atMost,
+  fromConfigDir,
+  type RunningService,
+  readSecret,
+  type ServiceContext,
+  startHealthServer,
+} from '@nakama/service'
 import packageJson from '../package.json' with { type: 'json' }
 import { type AgentClock, type Host, openAgentClock } from './agent-clock.ts'
 import { watchClock } from './clock.ts'
@@ -113,8 +120,7 @@ export const startAgent = async (context: ServiceContext<AgentConfig>, givenHost
   const stop = async (): Promise<void> => {
     aborter.abort()
     clearInterval(ticker)
-    const pause = new Promise(resolve => setTimeout(resolve, SOURCES_STOP_MAX_MS).unref())
-    await Promise.all([Promise.race([Promise.all(running), pause]), uplink.stop()])
+    await Promise.all([atMost(SOURCES_STOP_MAX_MS, Promise.all(running)), uplink.stop()])
     // The last words of the machines go with the next start: what matters now is that they are on the card.
     machines.stop()
     await journal.close()

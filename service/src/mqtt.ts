@@ -2,6 +2,7 @@ import { messageOf } from '@nakama/contract'
 import { connect, type IClientOptions, type MqttClient } from 'mqtt'
 import { backoffMs } from './backoff.ts'
 import type { Log } from './log.ts'
+import { atMost } from './waiting.ts'
 
 export interface MqttMessage {
   readonly topic: string
@@ -131,10 +132,13 @@ export const openMqttLink = (options: MqttLinkOptions): MqttLink => {
       const mine = client
       if (mine === undefined) return
       if (up && last !== undefined) {
-        await withTimeout(mine.publishAsync(last.topic, last.payload, { qos: last.qos, retain: last.retain }))
+        await atMost(
+          STOP_TIMEOUT_MS,
+          mine.publishAsync(last.topic, last.payload, { qos: last.qos, retain: last.retain }),
+        )
       }
       up = false
-      await withTimeout(mine.endAsync(false))
+      await atMost(STOP_TIMEOUT_MS, mine.endAsync(false))
       mine.end(true)
     },
   }
@@ -156,6 +160,3 @@ const clientOptions = ({ clientId, username, password, keepAliveS, will }: MqttL
     ...(lastWord === undefined ? {} : { will: { ...lastWord, payload: Buffer.from(lastWord.payload) } }),
   }
 }
-
-const withTimeout = (work: Promise<unknown>): Promise<unknown> =>
-  Promise.race([work.catch(() => {}), new Promise(resolve => setTimeout(resolve, STOP_TIMEOUT_MS).unref())])

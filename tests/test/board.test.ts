@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { agentName, portOf } from '@nakama/demo'
 import { expect, it } from 'vitest'
@@ -29,16 +28,19 @@ it.runIf(browserFile !== undefined)(
   'the board lives: states, a shop cut off, the switch',
   { timeout: 240_000 },
   async () => {
-    const mqttPort = await freePort()
-    const cable = await startTcpProxy({ host: '127.0.0.1', port: mqttPort })
+    // Where the broker listens is known once it does.
+    const broker = { host: '127.0.0.1', port: 0 }
+    const cable = await startTcpProxy(broker)
     await using cleanup = new AsyncDisposableStack()
     cleanup.defer(() => cable.stop())
     const running = cleanup.use(
       await runPath({
-        mqttPort,
         times: { timing: { idleAfterMs: 3_000 } },
         simulation: { faults: { perDay: 0 } },
-        brokerUrlFor: (shop, url) => (shop === 'yunagi' ? `mqtt://127.0.0.1:${cable.port}` : url),
+        brokerUrlFor: (shop, url) => {
+          broker.port = portOf(url)
+          return shop === 'yunagi' ? `mqtt://127.0.0.1:${cable.port}` : url
+        },
       }),
     )
     await untilAllHeard(running)
@@ -119,11 +121,3 @@ it.runIf(browserFile !== undefined)(
     expect(browser.complaints).toEqual([])
   },
 )
-
-const freePort = async (): Promise<number> => {
-  const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise(resolve => server.close(resolve))
-  return typeof address === 'object' && address !== null ? address.port : portOf(String(address))
-}

@@ -1,5 +1,5 @@
 import type { StateCode } from '@nakama/contract'
-import { DEMO_TIMES } from '@nakama/demo'
+import { timesAt } from '@nakama/demo'
 import { readServed, readTruth } from '@nakama/simulators'
 import { describe, expect, it } from 'vitest'
 import { codesWithin, DEFAULT_WAITS, expectedStates, type Waits } from '../src/expected-states.ts'
@@ -10,12 +10,12 @@ import { pacedUntil } from '../src/until.ts'
 // Ten simulated minutes at five times the speed: every waiting time is shortened by as much, by configuration.
 const SPEED = 5
 const REAL_MS = (10 * 60_000) / SPEED
-const POLL_MS = 1_000 / SPEED
-const WAITS: Waits = scaled({ ...DEFAULT_WAITS, ...DEMO_TIMES.timing })
+const TIMES = timesAt(SPEED)
+const WAITS: Waits = { ...DEFAULT_WAITS, ...TIMES.timing }
 /** By how much the board may be behind the rules' waiting times. */
 const LATE_MAX_MS = 2_000
 /** A machine is looked at once per poll, so a stretch may seem this much shorter or longer than it was. */
-const BLUR_MS = 2 * POLL_MS
+const BLUR_MS = 2 * TIMES.pollMs
 /** A machine that is back on the network is read again. */
 const RECOVERED_WITHIN_MS = 30_000
 const LOOK_EVERY_MS = 250
@@ -25,7 +25,7 @@ describe('what the API shows', () => {
   it.for(SEEDS)('follows what the machines truly do, seed %i', { timeout: REAL_MS + 90_000 }, async seed => {
     await using running = await runPath({
       simulation: { seed, speed: SPEED, faults: { fromMs: 30_000, perDay: 60 } },
-      times: { pollMs: POLL_MS, timing: { ...WAITS } },
+      times: TIMES,
     })
     await untilAllHeard(running)
     const looks: { at: number; states: Map<string, string> }[] = []
@@ -62,12 +62,6 @@ describe('what the API shows', () => {
     expect(seen.size).toBeGreaterThanOrEqual(4)
   })
 })
-
-function scaled(waits: Waits): Waits {
-  return Object.fromEntries(
-    Object.entries(waits).map(([name, ms]) => [name, Math.round(ms / SPEED)]),
-  ) as unknown as Waits
-}
 
 function blurred(waits: Waits, byMs: number): Waits {
   return Object.fromEntries(

@@ -205,13 +205,3 @@ const decodeHeader = (bytes: Buffer, start: number, segmentCrc: number): Decoded
     },
   }
 }
-
-/** Sixteen hex digits, for an epoch or a segment. */
-export const randomHex = (random: () => number): string =>
-  [0, 1]
-    .map(() =>
-      Math.floor(random() * 2 ** 32)
-        .toString(16)
-        .padStart(8, '0'),
-    )
-    .join('')

@@ -1,10 +1,18 @@
-import { type GapRecord, LANES, type Lane, moveBootTimes, NakamaError, type NakamaRecord } from '@nakama/contract'
+import {
+  type GapRecord,
+  LANES,
+  type Lane,
+  moveBootTimes,
+  NakamaError,
+  type NakamaRecord,
+  randomHex,
+} from '@nakama/contract'
 import type { Log, Metrics } from '@nakama/service'
 import { openAcksFile } from './acks-file.ts'
 import type { Acked } from './acks-format.ts'
 import type { BatchQueue } from './batch-queue.ts'
 import { NO_BOOT } from './boots.ts'
-import { randomHex, SEGMENT_BYTES } from './format.ts'
+import { SEGMENT_BYTES } from './format.ts'
 import { createIntake } from './intake.ts'
 import { openLane, type ToldLoss } from './lane.ts'
 import { inOneFlight } from './one-flight.ts'

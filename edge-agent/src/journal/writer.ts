@@ -1,4 +1,4 @@
-import { isBootTime, LANES, type Lane } from '@nakama/contract'
+import { isBootTime, LANES, type Lane, randomHex } from '@nakama/contract'
 import type { Log, Metrics } from '@nakama/service'
 import { createAttempt } from './attempt.ts'
 import {
@@ -8,7 +8,6 @@ import {
   encodeRecords,
   HEAD_BYTES,
   RECORD_OVERHEAD_BYTES,
-  randomHex,
   SEGMENT_BYTES,
 } from './format.ts'
 import type { LaneBook, RecentBatch } from './lane.ts'

@@ -1,10 +1,10 @@
 import { Socket } from 'node:net'
 import { messageOf } from '@nakama/contract'
-import { backoffMs } from '@nakama/service'
+import { backoffMs, pause } from '@nakama/service'
 import modbusSerial from 'modbus-serial'
 import { watchHeaders } from './mbap.ts'
 import type { ModbusRequest } from './modbus-plan.ts'
-import { pause, type ReadFailure } from './source.ts'
+import type { ReadFailure } from './source.ts'
 
 export type ReadResult =
   | { readonly ok: true; readonly data: readonly (number | boolean)[] }

@@ -1,8 +1,9 @@
+import { pause } from '@nakama/service'
 import type { ModbusMachine } from '../settings.ts'
 import { decodeAnswer } from './modbus-decode.ts'
 import { type ModbusLink, openModbusLink } from './modbus-link.ts'
 import { type ModbusRequest, planRequests, splitRequest } from './modbus-plan.ts'
-import { pause, type ReadFailure, type Reading, type Source, type SourceContext, type Value } from './source.ts'
+import type { ReadFailure, Reading, Source, SourceContext, Value } from './source.ts'
 
 /** A machine behind Modbus TCP, by its id. */
 export interface ModbusStation {

@@ -1,5 +1,5 @@
 import { messageOf } from '@nakama/contract'
-import type { Log } from '@nakama/service'
+import { atMost, type Log } from '@nakama/service'
 import type { OPCUACertificateManager } from 'node-opcua-certificate-manager'
 import type { ClientMonitoredItemBase, ClientSession, DataValue, OPCUAClient } from 'node-opcua-client'
 import type { OpcuaMachine } from '../settings.ts'
@@ -89,7 +89,7 @@ export const runOpcuaSession = async (options: SessionOptions, signal: AbortSign
   const reason = await over.promise
   clearInterval(watchdog)
   signal.removeEventListener('abort', stop)
-  await bounded(client.disconnect())
+  await atMost(CLOSE_MAX_MS, client.disconnect())
   return reason
 }
 
@@ -202,6 +202,3 @@ const readNamespaces = async (library: OpcuaLibrary, session: ClientSession): Pr
   const uris: unknown = answer.value?.value
   return Array.isArray(uris) ? uris.map(String) : []
 }
-
-const bounded = (work: Promise<unknown>): Promise<unknown> =>
-  Promise.race([work.catch(() => {}), new Promise(resolve => setTimeout(resolve, CLOSE_MAX_MS).unref())])

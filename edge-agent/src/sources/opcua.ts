@@ -1,9 +1,9 @@
-import { backoffMs } from '@nakama/service'
+import { backoffMs, pause } from '@nakama/service'
 import type { DataValue } from 'node-opcua-client'
 import type { OpcuaMachine } from '../settings.ts'
 import { type OpcuaLibrary, PACE, type Pace, runOpcuaSession } from './opcua-session.ts'
 import { fromDataValue } from './opcua-values.ts'
-import { pause, type ReadFailure, type Source, type SourceContext, type Value } from './source.ts'
+import type { ReadFailure, Source, SourceContext, Value } from './source.ts'
 
 /** A machine behind an OPC UA server, by its id. */
 export interface OpcuaStation {

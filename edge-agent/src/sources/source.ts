@@ -57,16 +57,3 @@ export const createSourceMetrics = (metrics: Metrics): SourceMetrics => ({
   failures: metrics.counter('read_failures', 'Tries that gave no reading', ['machine', 'kind']),
   connects: metrics.counter('source_connects', 'Connections made to machines', ['source']),
 })
-
-/** Resolves after `ms`, or at once when aborted. */
-export const pause = (ms: number, signal: AbortSignal): Promise<void> =>
-  new Promise(resolve => {
-    if (signal.aborted) return resolve()
-    const done = (): void => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    const timer = setTimeout(done, Math.max(0, ms))
-    signal.addEventListener('abort', done, { once: true })
-  })

@@ -10,6 +10,7 @@ import {
   INTERVALS,
   type MachineStatus,
   parseTopic,
+  randomHex,
   type Taking,
 } from '@nakama/contract'
 import { type Log, type Metrics, type MqttLink, openMqttLink } from '@nakama/service'
@@ -199,13 +200,3 @@ export const startUplink = (options: UplinkOptions): Uplink => {
     },
   }
 }
-
-/** 16 hex digits. */
-const randomHex = (random: () => number): string =>
-  [0, 1]
-    .map(() =>
-      Math.floor(random() * 2 ** 32)
-        .toString(16)
-        .padStart(8, '0'),
-    )
-    .join('')

@@ -1,5 +1,5 @@
 import { messageOf } from '@nakama/contract'
-import { backoffMs, type Log } from '@nakama/service'
+import { backoffMs, type Log, pause } from '@nakama/service'
 
 export interface RetrierOptions {
   readonly onRetry: () => void
@@ -48,15 +48,3 @@ export const createRetrier = ({ onRetry, now, random, log }: RetrierOptions): Re
     giveUp: () => end.abort(),
   }
 }
-
-const pause = (ms: number, signal: AbortSignal): Promise<void> =>
-  new Promise(resolve => {
-    const done = (): void => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    const timer = setTimeout(done, ms)
-    signal.addEventListener('abort', done)
-    if (signal.aborted) done()
-  })

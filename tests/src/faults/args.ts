@@ -1,5 +1,5 @@
-import { parseArgs } from 'node:util'
 import { NakamaError } from '@nakama/contract'
+import { parseOptions, wholeNumber } from '@nakama/service'
 import { MUTANTS, type MutantName } from './mutants.ts'
 import { FAULT_KINDS, type FaultKind } from './plan.ts'
 
@@ -33,10 +33,12 @@ export const parseFaultsArgs = (argv: readonly string[]): FaultsArgs => {
   const values = parse(argv)
   const minutes = number('--minutes', values.minutes, 1, MINUTES_MAX)
   return {
-    seed: whole('--seed', values.seed, 0, 2 ** 32 - 1),
+    seed: wholeNumber(CODE, '--seed', values.seed, 0, 2 ** 32 - 1),
     minutes,
     kills:
-      values.kills === undefined ? Math.round(minutes * KILLS_PER_MINUTE) : whole('--kills', values.kills, 0, 100_000),
+      values.kills === undefined
+        ? Math.round(minutes * KILLS_PER_MINUTE)
+        : wholeNumber(CODE, '--kills', values.kills, 0, 100_000),
     kinds:
       values.kinds === undefined
         ? FAULT_KINDS
@@ -48,39 +50,27 @@ export const parseFaultsArgs = (argv: readonly string[]): FaultsArgs => {
   }
 }
 
-const parse = (argv: readonly string[]) => {
-  try {
-    return parseArgs({
-      args: [...argv],
-      options: {
-        seed: { type: 'string', default: '1' },
-        minutes: { type: 'string', default: '3' },
-        kills: { type: 'string' },
-        kinds: { type: 'string' },
-        mutant: { type: 'string' },
-        keep: { type: 'string' },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    }).values
-  } catch (error) {
-    throw new NakamaError('FAULTS_BAD_ARGUMENT', (error as Error).message)
-  }
-}
+const CODE = 'FAULTS_BAD_ARGUMENT'
+
+const parse = (argv: readonly string[]) =>
+  parseOptions(CODE, argv, {
+    seed: { type: 'string', default: '1' },
+    minutes: { type: 'string', default: '3' },
+    kills: { type: 'string' },
+    kinds: { type: 'string' },
+    mutant: { type: 'string' },
+    keep: { type: 'string' },
+    help: { type: 'boolean', short: 'h', default: false },
+  })
 
 const number = (option: string, text: string, min: number, max: number): number => {
   const value = Number(text)
   if (/^\d+(\.\d+)?$/.test(text) && value >= min && value <= max) return value
-  throw new NakamaError('FAULTS_BAD_ARGUMENT', `${option}: expected a number from ${min} to ${max}, got "${text}"`)
-}
-
-const whole = (option: string, text: string, min: number, max: number): number => {
-  const value = number(option, text, min, max)
-  if (Number.isInteger(value)) return value
-  throw new NakamaError('FAULTS_BAD_ARGUMENT', `${option}: expected a whole number, got "${text}"`)
+  throw new NakamaError(CODE, `${option}: expected a number from ${min} to ${max}, got "${text}"`)
 }
 
 const oneOf = <T extends string>(option: string, text: string, allowed: readonly T[]): T => {
   const found = allowed.find(each => each === text)
   if (found !== undefined) return found
-  throw new NakamaError('FAULTS_BAD_ARGUMENT', `${option}: expected one of ${allowed.join(', ')}, got "${text}"`)
+  throw new NakamaError(CODE, `${option}: expected one of ${allowed.join(', ')}, got "${text}"`)
 }

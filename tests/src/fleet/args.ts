@@ -1,5 +1,4 @@
-import { parseArgs } from 'node:util'
-import { NakamaError } from '@nakama/contract'
+import { parseOptions, wholeNumber } from '@nakama/service'
 
 export interface FleetArgs {
   readonly shops: number
@@ -27,37 +26,25 @@ export const USAGE = `npm run fleet -- [options]
 export const parseFleetArgs = (argv: readonly string[]): FleetArgs => {
   const values = parse(argv)
   return {
-    shops: integer('--shops', values.shops, 1, 10_000),
-    machines: integer('--machines', values.machines, 1, 64),
-    signals: integer('--signals', values.signals, 1, 200),
-    seconds: integer('--seconds', values.seconds, 1, 86_400),
-    outageMinutes: integer('--outage-minutes', values['outage-minutes'], 0, 24 * 60),
-    seed: integer('--seed', values.seed, 0, 2 ** 32 - 1),
+    shops: wholeNumber(CODE, '--shops', values.shops, 1, 10_000),
+    machines: wholeNumber(CODE, '--machines', values.machines, 1, 64),
+    signals: wholeNumber(CODE, '--signals', values.signals, 1, 200),
+    seconds: wholeNumber(CODE, '--seconds', values.seconds, 1, 86_400),
+    outageMinutes: wholeNumber(CODE, '--outage-minutes', values['outage-minutes'], 0, 24 * 60),
+    seed: wholeNumber(CODE, '--seed', values.seed, 0, 2 ** 32 - 1),
     help: values.help,
   }
 }
 
-const parse = (argv: readonly string[]) => {
-  try {
-    return parseArgs({
-      args: [...argv],
-      options: {
-        shops: { type: 'string', default: '503' },
-        machines: { type: 'string', default: '5' },
-        signals: { type: 'string', default: '10' },
-        seconds: { type: 'string', default: '60' },
-        'outage-minutes': { type: 'string', default: '0' },
-        seed: { type: 'string', default: '1' },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    }).values
-  } catch (error) {
-    throw new NakamaError('FLEET_BAD_ARGUMENT', (error as Error).message)
-  }
-}
+const CODE = 'FLEET_BAD_ARGUMENT'
 
-const integer = (option: string, text: string, min: number, max: number): number => {
-  const value = Number(text)
-  if (/^\d+$/.test(text) && value >= min && value <= max) return value
-  throw new NakamaError('FLEET_BAD_ARGUMENT', `${option}: expected a whole number from ${min} to ${max}, got "${text}"`)
-}
+const parse = (argv: readonly string[]) =>
+  parseOptions(CODE, argv, {
+    shops: { type: 'string', default: '503' },
+    machines: { type: 'string', default: '5' },
+    signals: { type: 'string', default: '10' },
+    seconds: { type: 'string', default: '60' },
+    'outage-minutes': { type: 'string', default: '0' },
+    seed: { type: 'string', default: '1' },
+    help: { type: 'boolean', short: 'h', default: false },
+  })

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pass } from 'node:timers/promises'
 import { NakamaError } from '@nakama/contract'
 import { type Usage, usageOf } from '../process-usage.ts'
 import { seededRandom } from '../random.ts'
@@ -140,8 +141,6 @@ const createMeter = (server: FleetServer) => {
     rssBytes: () => usageOf(server.pid('broker')).rssBytes + usageOf(server.pid('ingest')).rssBytes,
   }
 }
-
-const pass = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms))
 
 try {
   const args = parseFleetArgs(process.argv.slice(2))

@@ -6,6 +6,7 @@ import {
   INTERVALS,
   type MachineStatus,
   type NakamaRecord,
+  randomHex,
   type StateCode,
 } from '@nakama/contract'
 import { type Log, type MqttLink, openMqttLink } from '@nakama/service'
@@ -159,6 +160,3 @@ const statusOnline = (conn: string, at: number, machines: { [id: string]: Machin
     taking: { value: true, until: null, rev: 0 },
     machines,
   })
-
-const randomHex = (random: () => number): string =>
-  Array.from({ length: 16 }, () => Math.floor(random() * 16).toString(16)).join('')

@@ -9,7 +9,7 @@ import type { World } from '../world.ts'
  */
 export type Injector = (world: World, fault: Fault, random: () => number) => Promise<void>
 
-export const pause = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms))
+export { setTimeout as pause } from 'node:timers/promises'
 
 /** @throws Error saying what was expected to happen. */
 export const mustHaveHappened = (happened: boolean, what: string): void => {
