@@ -64,7 +64,7 @@ describe('the arguments', () => {
     [['--minutes', '0.5'], '--minutes: expected a number from 1 to 1440, got "0.5"'],
     [['--kinds', 'kill,flood'], '--kinds: expected one of'],
     [['--mutant', 'x'], '--mutant: expected one of ack-before-commit, delete-at-publish, add-to-rollup, got "x"'],
-    [['--seed', '1.5'], '--seed: expected a whole number, got "1.5"'],
+    [['--seed', '1.5'], '--seed: expected a whole number from 0 to 4294967295, got "1.5"'],
   ])('%j are refused by name', (argv, message) => {
     expect(() => parseFaultsArgs(argv)).toThrow(message)
   })
