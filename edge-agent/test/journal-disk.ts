@@ -1,6 +1,8 @@
 import type { Storage } from '../src/journal/storage.ts'
 
 const SECTOR_BYTES = 512
+/** Unless a test says otherwise. */
+const DISK_BYTES = 1024 ** 4
 
 interface SimulatedFile {
   /** What reads see. */
@@ -89,10 +91,10 @@ export const createDisk = (random: () => number) => {
         await begin(mine, 'read', name)
         return Buffer.from(fileOf(name).seen)
       },
-      async create(name, bytes) {
+      async create(name, content) {
         await begin(mine, 'create', name)
-        if (usedBytes() + bytes > capacityBytes) throw systemError('ENOSPC')
-        files.set(name, { seen: Buffer.alloc(bytes), durable: Buffer.alloc(bytes), dirty: new Set() })
+        if (usedBytes() + content.length > capacityBytes) throw systemError('ENOSPC')
+        files.set(name, { seen: Buffer.from(content), durable: Buffer.from(content), dirty: new Set() })
       },
       async open(name) {
         await begin(mine, 'open', name)
@@ -131,6 +133,10 @@ export const createDisk = (random: () => number) => {
       async remove(name) {
         files.delete(name)
       },
+      async space() {
+        return { totalBytes: DISK_BYTES, freeBytes: Math.max(0, Math.min(capacityBytes, DISK_BYTES) - usedBytes()) }
+      },
+      close() {},
     }
   }
 

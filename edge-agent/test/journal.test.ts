@@ -383,7 +383,7 @@ describe('a journal that is opened again', () => {
     await journal.close()
     expect(await readFile(join(dir, 'note.txt'), 'utf8')).toBe('mine')
     const names = (await readdir(dir)).filter(name => !/^\d{6}\.segment$/.test(name))
-    expect(names.sort()).toEqual(['acks', 'note.txt'])
+    expect(names.sort()).toEqual(['acks', 'lock', 'note.txt'])
   })
 })
 

@@ -25,7 +25,7 @@ export const openAcksFile = async (storage: Storage): Promise<AcksFile> => {
         lane => slots[lane].generation === 0 || !isAtOrBefore(positions[lane], slots[lane].acked),
       ).map(lane => ({ lane, slot: { generation: slots[lane].generation + 1, acked: positions[lane] } }))
       if (next.length === 0) return
-      if (!isThere) await storage.create(NAME, ACKS_BYTES)
+      if (!isThere) await storage.create(NAME, Buffer.alloc(ACKS_BYTES))
       isThere = true
       const file = await storage.open(NAME)
       try {

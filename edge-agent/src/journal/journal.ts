@@ -57,7 +57,7 @@ export interface Journal {
   stats(): JournalStats
   /** Resolves when everything appended before is durable: true; or when the disk has refused it for now: false. */
   flush(): Promise<boolean>
-  /** Flushes and lets go of every file. Idempotent. */
+  /** Flushes and lets go of every file and of the folder. Idempotent. */
   close(): Promise<void>
 }
 
@@ -85,15 +85,15 @@ const SAVE_ACKS_MS = 10_000
  * Opens the journal in whatever condition its files are, under a new epoch; what former epochs left unacknowledged is
  * queued. Afterwards a disk that refuses is logged, counted and tried again, and nothing throws.
  *
- * @throws NakamaError `JOURNAL_UNUSABLE` when the folder cannot be used at all.
+ * @throws NakamaError `JOURNAL_UNUSABLE` when the folder cannot be used at all, `JOURNAL_IN_USE` while another process has it.
  */
 export const openJournal = async (options: JournalOptions): Promise<Journal & BatchQueue> => {
-  const { maxBytes, now, random, log, metrics } = options
+  const { dir, maxBytes, now, random, log, metrics } = options
   if (maxBytes < JOURNAL_MIN_BYTES) {
     const expected = `expected at least ${JOURNAL_MIN_BYTES} bytes`
-    throw new NakamaError('JOURNAL_UNUSABLE', `${options.dir}: ${expected} for the journal, got ${maxBytes}`)
+    throw new NakamaError('JOURNAL_UNUSABLE', `${dir}: ${expected} for the journal, got ${maxBytes}`)
   }
-  const storage = options.storage ?? (await openStorage(options.dir))
+  const storage = options.storage ?? (await openStorage(dir, log))
   const acks = await openAcksFile(storage)
   const boot = options.boot ?? NO_BOOT
   const found = await readJournal(storage, acks.found, boot, now(), log)
@@ -254,6 +254,7 @@ export const openJournal = async (options: JournalOptions): Promise<Journal & Ba
         await flush()
         await writer.close()
         await saveAcks()
+        storage.close()
       })()
       return closing
     },

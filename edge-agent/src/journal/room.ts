@@ -101,7 +101,7 @@ export const createRoom = ({ storage, books, maxSegments, free: found, onGiveUp,
     while (free.length < SPARE_SEGMENTS && inUse() + spare() < maxSegments) {
       const name = await unusedName(storage)
       try {
-        await storage.create(name, SEGMENT_BYTES)
+        await storage.create(name, Buffer.alloc(SEGMENT_BYTES))
       } catch (error) {
         if (!isDiskFull(error)) throw error
         refusal = error

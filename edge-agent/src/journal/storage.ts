@@ -1,6 +1,8 @@
-import { mkdir, open, readdir, readFile, rename, unlink } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, statfs, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf, NakamaError } from '@nakama/contract'
+import type { Log } from '@nakama/service'
+import { lockFolder } from './lock.ts'
 
 /**
  * The few things that the journal asks of a disk, all asynchronous: a synchronous commit would hold up polling and
@@ -9,13 +11,22 @@ import { messageOf, NakamaError } from '@nakama/contract'
 export interface Storage {
   list(): Promise<string[]>
   read(name: string): Promise<Buffer>
-  /** Makes a file of zeros, wholly or not at all; it survives a power cut, and so does its name. */
-  create(name: string, bytes: number): Promise<void>
+  /** Makes or replaces a file, wholly or not at all; it survives a power cut, and so does its name. */
+  create(name: string, content: Buffer): Promise<void>
   /** For writing in place. */
   open(name: string): Promise<StorageFile>
   /** Adds to the end, durably, wholly or not at all; makes the file if need be. False where it would exceed `maxBytes`. */
   appendTo(name: string, text: string, maxBytes: number): Promise<boolean>
   remove(name: string): Promise<void>
+  /** Of the whole file system: its octets, and those that this process may still take. */
+  space(): Promise<Space>
+  /** Lets another process have the folder. Idempotent. */
+  close(): void
+}
+
+export interface Space {
+  readonly totalBytes: number
+  readonly freeBytes: number
 }
 
 export interface StorageFile {
@@ -28,27 +39,30 @@ export interface StorageFile {
 /** Of a file whose making was cut off. */
 const UNFINISHED = '.new'
 
-/** @throws NakamaError `JOURNAL_UNUSABLE` when the folder is not there and cannot be made, or cannot be listed. */
-export const openStorage = async (dir: string): Promise<Storage> => {
-  try {
-    await mkdir(dir, { recursive: true })
+/**
+ * Takes a folder, made if it is not there, for this process alone.
+ *
+ * @throws NakamaError `JOURNAL_UNUSABLE` when the folder is not there and cannot be made, or cannot be listed;
+ * `JOURNAL_IN_USE` while another process has it.
+ */
+export const openStorage = async (dir: string, log: Log): Promise<Storage> => {
+  await orUnusable(dir, () => mkdir(dir, { recursive: true }))
+  const unlock = await lockFolder(dir, log)
+  await orUnusable(dir, async () => {
+    // Only now: it may be a file that another process is making.
     const unfinished = (await readdir(dir)).filter(name => name.endsWith(UNFINISHED))
     for (const name of unfinished) await unlink(join(dir, name))
-  } catch (error) {
-    throw new NakamaError('JOURNAL_UNUSABLE', `${dir}: expected a folder to write to: ${messageOf(error)}`, {
-      cause: error,
-    })
-  }
+  })
   return {
     list: () => readdir(dir),
     read: name => readFile(join(dir, name)),
-    async create(name, bytes) {
+    async create(name, content) {
       const path = join(dir, name)
       const unfinished = `${path}${UNFINISHED}`
       try {
         const handle = await open(unfinished, 'w')
         try {
-          await handle.writeFile(Buffer.alloc(bytes))
+          await handle.writeFile(content)
           await handle.sync()
         } finally {
           await handle.close()
@@ -94,6 +108,21 @@ export const openStorage = async (dir: string): Promise<Storage> => {
       await unlink(join(dir, name))
       await syncFolder(dir)
     },
+    async space() {
+      const { bsize, blocks, bavail } = await statfs(dir)
+      return { totalBytes: bsize * blocks, freeBytes: bsize * bavail }
+    },
+    close: unlock,
+  }
+}
+
+const orUnusable = async (dir: string, work: () => Promise<unknown>): Promise<void> => {
+  try {
+    await work()
+  } catch (error) {
+    throw new NakamaError('JOURNAL_UNUSABLE', `${dir}: expected a folder to write to: ${messageOf(error)}`, {
+      cause: error,
+    })
   }
 }
 
