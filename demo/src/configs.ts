@@ -105,18 +105,21 @@ export interface AgentTimes {
   readonly timing: { readonly [name: string]: number }
 }
 
+const JOURNAL_MAX_BYTES = 64 * 1024 * 1024
+
 export const agentConfig = (
   { shop, agent, machines }: DemoShop,
   where: { readonly brokerUrl: string; readonly dataDir: string; readonly simulators: Addresses },
   times: AgentTimes,
   own: Addresses | undefined,
+  journalMaxBytes = JOURNAL_MAX_BYTES,
 ) => ({
   shop,
   agent,
   broker: brokerAccess(where.brokerUrl, usernameOf({ shop, agent })),
   http: listen(own, 'http'),
   dataDir: `${where.dataDir}/agent-${shop}`,
-  journal: { maxBytes: 64 * 1024 * 1024 },
+  journal: { maxBytes: journalMaxBytes },
   sharing: 'named',
   telemetry: true,
   machines: machines.map(each => machineConfig(shop, each, where.simulators, times)),

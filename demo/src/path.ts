@@ -31,6 +31,8 @@ export interface PathOptions extends Pick<SupervisorOptions, 'onEvent' | 'readyT
   readonly mqttPort?: number
   readonly simulation?: Partial<SimulationOptions>
   readonly times?: Partial<AgentTimes>
+  /** Bound on the disk of each agent's journal. */
+  readonly journalMaxBytes?: number
   /** By which address a shop's agent reaches the broker, when not directly: for a cable with a switch in between. */
   readonly brokerUrlFor?: (shop: string, brokerUrl: string) => string
   /** The same for ingest. */
@@ -131,7 +133,8 @@ const specsOf = (options: PathOptions, fleet: readonly DemoShop[], dataDir: stri
         },
         config: (of, own) => {
           const brokerUrl = brokerUrlFor(shop.shop, mqtt(of))
-          return agentConfig(shop, { brokerUrl, dataDir, simulators: of('simulators') }, times, own)
+          const where = { brokerUrl, dataDir, simulators: of('simulators') }
+          return agentConfig(shop, where, times, own, options.journalMaxBytes)
         },
       }
     }),
