@@ -2,14 +2,6 @@ import { BOOT_TIME_ZERO } from '@nakama/contract'
 import type { Log } from '@nakama/service'
 import type { AskingClock } from './uplink/time-question.ts'
 
-/** What the process is given by the system that it runs on. */
-export interface Host {
-  /** Twelve hex digits, new at every start of the system. */
-  readonly boot: string
-  /** Milliseconds since that start, by a clock that nobody sets. */
-  readonly sinceBootMs: () => number
-}
-
 /** Whom the agent believes about the time. Once it believes somebody it never goes back to nobody. */
 export type Trust =
   | { readonly by: 'nobody' }
@@ -23,7 +15,9 @@ export const timeBy = (trust: Trust, wallMs: number, sinceBootMs: number): numbe
   return Math.floor(BOOT_TIME_ZERO + sinceBootMs + (trust.by === 'ingest' ? trust.shiftMs : 0))
 }
 
-export interface AgentClockOptions extends Host {
+export interface AgentClockOptions {
+  /** Since the start of the system, by a clock that nobody sets. */
+  readonly sinceBootMs: () => number
   /** The system's clock, right or wrong. */
   readonly wall: () => number
   /** Same origin as nothing else; what `hear` is told in. */

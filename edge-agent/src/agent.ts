@@ -9,13 +9,14 @@ import {
   startHealthServer,
 } from '@nakama/service'
 import packageJson from '../package.json' with { type: 'json' }
-import { type AgentClock, type Host, openAgentClock } from './agent-clock.ts'
+import { type AgentClock, openAgentClock } from './agent-clock.ts'
 import { watchClock } from './clock.ts'
 import type { AgentConfig } from './config.ts'
 import { agentHealth } from './health.ts'
-import { readHost, synchronisedReader } from './host.ts'
+import { type Host, readHost, synchronisedReader } from './host.ts'
 import { openJournal } from './journal/journal.ts'
 import { type MachineFacts, openMachines } from './machines.ts'
+import { boardRoutes } from './page/board-routes.ts'
 import { type MachineSettings, resolveSettings } from './settings.ts'
 import { statusMachines } from './sharing.ts'
 import { modbusSource } from './sources/modbus.ts'
@@ -46,9 +47,10 @@ export const startAgent = async (context: ServiceContext<AgentConfig>, givenHost
 
   const monotonic = (): number => performance.now()
   let onClockStepped = (_byMs: number): void => {}
-  const host = givenHost ?? (await readHost(random))
+  const serialFile = config.board?.serialFile && fromConfigDir(configFile, config.board.serialFile)
+  const host = givenHost ?? (await readHost(serialFile, random, log))
   const clock = await openAgentClock({
-    ...host,
+    sinceBootMs: host.sinceBootMs,
     wall: context.now,
     monotonic,
     isSynchronised: await synchronisedReader(config.clock?.synchronised),
@@ -61,10 +63,12 @@ export const startAgent = async (context: ServiceContext<AgentConfig>, givenHost
     dir: join(dataDir, 'journal'),
     maxBytes: settings.journalMaxBytes,
     boot: host.boot,
+    boardSerial: host.boardSerial,
     ...{ now, random, log, metrics },
   })
   await clock.keepWith(journal)
-  const { at: lastAt, byMachine } = journal.lastJournaled
+  const { board, lastJournaled } = journal
+  const { at: lastAt, byMachine } = lastJournaled
   const machines = openMachines({
     machines: settings.machines,
     sharing: settings.sharing,
@@ -76,6 +80,7 @@ export const startAgent = async (context: ServiceContext<AgentConfig>, givenHost
   const uplink = startUplink({
     ...{ shop, agent, journal, taking, now, monotonic, random, log, metrics },
     version: packageJson.version,
+    mayConnect: board.settled,
     clock: askingClock(clock, journal.epoch),
     broker: { url: config.broker.url, username: config.broker.username, password },
     machines: () => statusMachines(settings.sharing, machines.status()),
@@ -110,12 +115,22 @@ export const startAgent = async (context: ServiceContext<AgentConfig>, givenHost
     () => {
       const { connected: brokerConnected, lastAckAt } = uplink
       return agentHealth(
-        { machines: machines.facts(), brokerConnected, lastAckAt, journal: journal.stats(), tickedAt },
+        { machines: machines.facts(), brokerConnected, lastAckAt, journal: journal.stats(), board, tickedAt },
         now(),
       )
     },
     metrics,
+    boardRoutes({ shop, agent, board, log, metrics }),
   )
+  metrics.gauge('board_moved', '1 while the card is in another board and nothing is sent', () => Number(board.isMoved))
+  if (board.isMoved) {
+    const { serial: boardSerial, cardSerial } = board
+    const toDo = `if it was moved, confirm at ${health.url}/board; if it was copied, enrol this agent anew`
+    log.error(
+      { boardSerial, cardSerial, code: 'BOARD_MOVED' },
+      `the card is in another board and sends nothing: ${toDo}`,
+    )
+  }
 
   const stop = async (): Promise<void> => {
     aborter.abort()

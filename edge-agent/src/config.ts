@@ -167,6 +167,15 @@ export const AgentConfig = Type.Object(
         closed,
       ),
     ),
+    board: Type.Optional(
+      Type.Object(
+        {
+          /** Holds the serial number of the board, so that a card that was moved or copied is noticed. Default: a Raspberry Pi's. */
+          serialFile: Type.Optional(Type.String({ minLength: 1 })),
+        },
+        closed,
+      ),
+    ),
     /** Who may see this shop's machines; `private` sends nothing about them. Default `availability`. */
     sharing: Type.Optional(Type.Enum([...SHARING_LEVELS])),
     /** Whether counts and samples leave the shop, for its own eyes. Default false. */

@@ -1,4 +1,5 @@
 import type { Health } from '@nakama/service'
+import type { Board } from './journal/board.ts'
 import type { Machines } from './machines.ts'
 
 export interface AgentFacts {
@@ -6,6 +7,7 @@ export interface AgentFacts {
   readonly brokerConnected: boolean
   readonly lastAckAt: number | null
   readonly journal: { readonly bytes: number; readonly maxBytes: number; readonly oldestAt: number | null }
+  readonly board: Pick<Board, 'isMoved' | 'serial' | 'cardSerial'>
   /** Of the last tick of the agent's own clockwork. */
   readonly tickedAt: number
 }
@@ -16,7 +18,7 @@ const TICK_MAX_AGE_MS = 10_000
 /**
  * Good is an agent that goes on asking its machines. A machine that does not answer is the machine's affair and shows as
  * OFFLINE (shops cut the breaker at night), and a broker that is away is what the journal is for; both are in the details,
- * with their ages.
+ * with their ages. A card in another board waits for a person, so somebody must look.
  */
 export const agentHealth = (facts: AgentFacts, now: number): Health => {
   const age = (at: number | null | undefined): number | null => (at === null || at === undefined ? null : now - at)
@@ -27,7 +29,7 @@ export const agentHealth = (facts: AgentFacts, now: number): Health => {
     [`machine.${machine.id}.state`, machine.code] as const,
   ])
   return {
-    ok: ticking && stuck.length === 0,
+    ok: ticking && stuck.length === 0 && !facts.board.isMoved,
     ready: ticking,
     details: {
       brokerConnected: facts.brokerConnected,
@@ -35,6 +37,9 @@ export const agentHealth = (facts: AgentFacts, now: number): Health => {
       journalBytes: facts.journal.bytes,
       journalMaxBytes: facts.journal.maxBytes,
       journalOldestAgeMs: age(facts.journal.oldestAt),
+      boardMoved: facts.board.isMoved,
+      boardSerial: facts.board.serial ?? null,
+      cardSerial: facts.board.cardSerial ?? null,
       machines: facts.machines.length,
       machinesHeard: facts.machines.filter(machine => machine.code !== 'OFFLINE').length,
       machinesNotAsked: stuck.map(machine => machine.id).join(' '),

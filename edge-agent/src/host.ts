@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { access, readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
-import type { Host } from './agent-clock.ts'
+import type { Log } from '@nakama/service'
 import type { AgentConfig } from './config.ts'
 
 const SYSTEMD_FOLDER = '/run/systemd/timesync'
@@ -10,8 +10,28 @@ const CHRONY_FOLDER = '/run/chrony'
 const CHRONY_MAX_MS = 5_000
 const BOOT_ID_FILE = '/proc/sys/kernel/random/boot_id'
 
+/** Of a Raspberry Pi, and of other boards with a device tree. */
+const BOARD_SERIAL_FILE = '/proc/device-tree/serial-number'
+const BOARD_SERIAL_MAX = 64
+
+/** What the process is given by the system that it runs on. */
+export interface Host {
+  /** Twelve hex digits, new at every start of the system. */
+  readonly boot: string
+  /** Milliseconds since that start, by a clock that nobody sets. */
+  readonly sinceBootMs: () => number
+  /** Of the board; undefined where the system tells none. */
+  readonly boardSerial?: string | undefined
+}
+
+/** @param serialFile holds the board's serial number. Default: where a Raspberry Pi has it, if it is one. */
+export const readHost = async (serialFile: string | undefined, random: () => number, log: Log): Promise<Host> => ({
+  ...(await readBoot(random)),
+  boardSerial: await readBoardSerial(serialFile, log),
+})
+
 /** On Linux that clock counts from the start of the system; elsewhere a boot is as long as a process. */
-export const readHost = async (random: () => number): Promise<Host> => {
+const readBoot = async (random: () => number): Promise<Omit<Host, 'boardSerial'>> => {
   const text = await readFile(BOOT_ID_FILE, 'utf8').catch(() => '')
   const digits = text.replaceAll(/[^0-9a-f]/g, '').slice(0, 12)
   const made = (): string => (1 + Math.floor(random() * (2 ** 48 - 1))).toString(16).padStart(12, '0')
@@ -24,6 +44,29 @@ export const readHost = async (random: () => number): Promise<Host> => {
       return seconds * 1_000 + nanos / 1e6
     },
   }
+}
+
+/** A file that somebody named ought to be there; the usual one need not. */
+const readBoardSerial = async (wanted: string | undefined, log: Log): Promise<string | undefined> => {
+  const file = wanted ?? BOARD_SERIAL_FILE
+  try {
+    const serial = boardSerialIn(await readFile(file, 'latin1'))
+    if (serial === undefined && wanted !== undefined) {
+      log.warn({ code: 'BOARD_UNKNOWN' }, `${file}: expected the serial number of a board`)
+    }
+    return serial
+  } catch (error) {
+    const isUsual = wanted === undefined && (error as { code?: string }).code === 'ENOENT'
+    if (!isUsual) log.warn({ err: error, code: 'BOARD_UNKNOWN' }, `${file}: cannot be read`)
+    return undefined
+  }
+}
+
+/** A device tree ends its strings with a zero octet. Boards without a number of their own say zeros. */
+export const boardSerialIn = (text: string): string | undefined => {
+  const serial = text.replaceAll('\0', '').trim()
+  const isNumber = /^[\x21-\x7e]+$/.test(serial) && !/^0*$/.test(serial) && serial.length <= BOARD_SERIAL_MAX
+  return isNumber ? serial : undefined
 }
 
 type Reader = NonNullable<NonNullable<AgentConfig['clock']>['synchronised']>

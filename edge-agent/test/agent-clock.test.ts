@@ -203,7 +203,7 @@ describe('the time', () => {
     let bootShiftMs: number | undefined
     const wall = Date.UTC(2026, 0, 1)
     const clock = await openAgentClock({
-      ...{ boot: 'aaaaaaaaaaaa', sinceBootMs: () => 5_000, wall: () => wall, monotonic: () => 0 },
+      ...{ sinceBootMs: () => 5_000, wall: () => wall, monotonic: () => 0 },
       isSynchronised: async () => isRight,
       askAfterMs: 0,
       log: SILENT,

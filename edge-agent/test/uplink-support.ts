@@ -49,7 +49,9 @@ export const startTestBroker = async (port = 0, refuse: (payload: string) => boo
     connected.push(client.id)
     clients.set(client.conn, client.id)
   })
+  let accepted = 0
   const server = createServer(socket => {
+    accepted++
     sockets.add(socket)
     socket.on('close', () => {
       sockets.delete(socket)
@@ -64,6 +66,8 @@ export const startTestBroker = async (port = 0, refuse: (payload: string) => boo
     port: (server.address() as AddressInfo).port,
     published,
     on: (topic: string) => published.filter(message => message.topic === topic),
+    /** Connections of anybody, whatever came of them. */
+    accepted: () => accepted,
     connectsOf: (id: string) => connected.filter(each => each === id).length,
     say: (topic: string, payload: string, retain = false) =>
       new Promise<void>(resolve => {

@@ -1,5 +1,5 @@
-import { crc32 } from 'node:zlib'
 import { type BatchClock, BOOT_TIME_ZERO, isBootTime } from '@nakama/contract'
+import { decodeLines, encodeLine } from './checked-line.ts'
 import type { Storage } from './storage.ts'
 
 /** Twelve hex digits of the system's boot id; of journals that knew no boots, and of sections without boot times. */
@@ -47,7 +47,7 @@ export const openBoots = async (
     const text = (await storage.read(name).catch(() => Buffer.alloc(0))).toString('utf8')
     bytes += text.length
     // The first word counts: it may have been used.
-    for (const clock of text.split('\n').flatMap(decodeLine)) {
+    for (const clock of decodeLines(text) as BootClock[]) {
       if (!clocks.has(clock.boot)) clocks.set(clock.boot, clock)
     }
   }
@@ -99,17 +99,3 @@ export const openBoots = async (
 }
 
 const numberOf = (name: string): number => Number(NAME.exec(name)?.[1] ?? 0)
-
-/** The line break comes first, so that a torn line before it spoils nothing else. */
-const encodeLine = (clock: BootClock): string => {
-  const json = JSON.stringify(clock)
-  return `\n${crcOf(json)} ${json}\n`
-}
-
-const crcOf = (json: string): string => crc32(json).toString(16).padStart(8, '0')
-
-/** The CRC held, so this is what was written. */
-const decodeLine = (line: string): BootClock[] => {
-  const [crc, json] = [line.slice(0, 8), line.slice(9)]
-  return json !== '' && crcOf(json) === crc ? [JSON.parse(json) as BootClock] : []
-}

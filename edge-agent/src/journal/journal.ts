@@ -11,6 +11,7 @@ import type { Log, Metrics } from '@nakama/service'
 import { openAcksFile } from './acks-file.ts'
 import type { Acked } from './acks-format.ts'
 import type { BatchQueue } from './batch-queue.ts'
+import { type Board, openBoard } from './board.ts'
 import { NO_BOOT } from './boots.ts'
 import { SEGMENT_BYTES } from './format.ts'
 import { createIntake } from './intake.ts'
@@ -32,6 +33,8 @@ export interface JournalOptions {
   readonly maxBytes: number
   /** Of the system, twelve hex digits: what carries boot times belongs to it. Default: none, and no boot times. */
   readonly boot?: string
+  /** Of the board that the process runs on. Default: unknown, and nothing is compared. */
+  readonly boardSerial?: string | undefined
   readonly now: () => number
   readonly random: () => number
   readonly log: Log
@@ -45,6 +48,7 @@ export interface Journal {
   readonly epoch: string
   /** Time of the newest reading that former epochs journaled, over all and per machine; undefined on a fresh card. */
   readonly lastJournaled: Newest
+  readonly board: Board
   /** Never throws and never waits. Records form batches per lane (`laneOf`) and are durable within a second. */
   append(record: NakamaRecord): void
   /** How far the boot times of the present boot are to be moved; undefined while nobody knows, and they have to wait. */
@@ -94,6 +98,7 @@ export const openJournal = async (options: JournalOptions): Promise<Journal & Ba
     throw new NakamaError('JOURNAL_UNUSABLE', `${dir}: ${expected} for the journal, got ${maxBytes}`)
   }
   const storage = options.storage ?? (await openStorage(dir, log))
+  const board = await openBoard(storage, options.boardSerial, log)
   const acks = await openAcksFile(storage)
   const boot = options.boot ?? NO_BOOT
   const found = await readJournal(storage, acks.found, boot, now(), log)
@@ -223,6 +228,7 @@ export const openJournal = async (options: JournalOptions): Promise<Journal & Ba
     ...queue,
     epoch,
     lastJournaled: found.lastJournaled,
+    board,
     append,
     get bootShiftMs() {
       return boots.shiftMs

@@ -13,10 +13,11 @@ import {
   randomHex,
   type Taking,
 } from '@nakama/contract'
-import { type Log, type Metrics, type MqttLink, openMqttLink } from '@nakama/service'
+import type { Log, Metrics, MqttLink } from '@nakama/service'
 import type { BatchQueue } from '../journal/batch-queue.ts'
 import type { Journal } from '../journal/journal.ts'
 import { FLOW_PACE, type FlowPace } from './flow-state.ts'
+import { openHeldLink } from './held-link.ts'
 import { hearPresence, NO_PRESENCES, presentIngest } from './presence.ts'
 import { openSender } from './sender.ts'
 import type { TakingKeeper } from './taking.ts'
@@ -32,6 +33,8 @@ export interface UplinkOptions extends AgentId {
   readonly machines: () => { readonly [id: string]: MachineStatus }
   readonly taking: TakingKeeper
   readonly configRev: number
+  /** No connection is tried before this resolves. Default: one is at once. */
+  readonly mayConnect?: Promise<void>
   /** With the journal's epoch, in whose name it is asked. Default: one that always knows the time. */
   readonly clock?: AskingClock & { readonly epoch: string }
   /** The database was replaced by another: time to journal profiles and present states again. Default: nothing. */
@@ -157,7 +160,7 @@ export const startUplink = (options: UplinkOptions): Uplink => {
     journalTaking(changed)
     voice.changed()
   })
-  const link: MqttLink = openMqttLink({
+  const link: MqttLink = openHeldLink(options.mayConnect, {
     ...broker,
     clientId: broker.username,
     keepAliveS: INTERVALS.keepAliveS,

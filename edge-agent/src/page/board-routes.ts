@@ -1,0 +1,119 @@
+import { randomBytes, timingSafeEqual } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { isIP } from 'node:net'
+import { hostname } from 'node:os'
+import type { AgentId } from '@nakama/contract'
+import type { Log, Metrics, MoreRoutes } from '@nakama/service'
+import type { Board } from '../journal/board.ts'
+import { BOARD_PAGE_POLICY, boardPage, refusedPage } from './board-page.ts'
+
+export interface BoardRoutesOptions extends AgentId {
+  readonly board: Board
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+const PATH = '/board'
+const BODY_MAX_BYTES = 1024
+const TOKEN_BYTES = 16
+const FORM = 'application/x-www-form-urlencoded'
+
+/**
+ * `GET /board` shows which board the card belongs to; `POST /board` with the token of that page says that it was moved. A page
+ * of another site that a browser of the shop shows can make neither: it knows no token, and its browser says where it comes from.
+ */
+export const boardRoutes = ({ shop, agent, board, log, metrics }: BoardRoutesOptions): MoreRoutes => {
+  const token = randomBytes(TOKEN_BYTES).toString('hex')
+  const confirmations = metrics.counter('board_confirmations', 'Times that somebody said the card was moved', [
+    'result',
+  ])
+
+  const reply = (response: ServerResponse, status: number, html: string): void => {
+    response.writeHead(status, { ...HEADERS, 'content-type': 'text/html; charset=utf-8' })
+    response.end(html)
+  }
+  const show = (response: ServerResponse, status: number, isNotKept = false): void => {
+    const { isMoved, serial, cardSerial } = board
+    reply(response, status, boardPage({ shop, agent, isMoved, serial, cardSerial, token, isNotKept }))
+  }
+  const refuse = (response: ServerResponse, status: number, why: string): void => {
+    confirmations.inc({ result: 'refused' })
+    log.warn({ why, code: 'BOARD_REFUSED' }, 'a request about the board was refused')
+    // What is left of the request is not waited for.
+    response.setHeader('connection', 'close')
+    reply(response, status, refusedPage())
+  }
+
+  const confirm = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    if (!isFromHere(request)) return refuse(response, 403, 'another site')
+    if (request.headers['content-type']?.split(';')[0]?.trim() !== FORM) return refuse(response, 415, 'no form')
+    const body = await bodyOf(request)
+    if (body === undefined) return refuse(response, 413, 'too long')
+    if (!isSame(new URLSearchParams(body).get('token') ?? '', token)) return refuse(response, 403, 'not the token')
+    try {
+      await board.confirm()
+    } catch (error) {
+      confirmations.inc({ result: 'not-kept' })
+      log.error({ err: error, code: 'BOARD_NOT_KEPT' }, 'the board cannot be kept: nothing has changed')
+      return show(response, 503, true)
+    }
+    confirmations.inc({ result: 'kept' })
+    response.writeHead(303, { ...HEADERS, location: PATH })
+    response.end()
+  }
+
+  return (request, response) => {
+    if (request.url?.split('?')[0] !== PATH) return false
+    if (request.method === 'GET' || request.method === 'HEAD') {
+      if (isOwnName(request.headers.host)) show(response, 200)
+      else refuse(response, 403, 'another name')
+    } else if (request.method === 'POST') {
+      confirm(request, response).catch(() => response.destroy())
+    } else {
+      response.writeHead(405, { ...HEADERS, allow: 'GET, HEAD, POST' })
+      response.end()
+    }
+    return true
+  }
+}
+
+const HEADERS = {
+  'cache-control': 'no-store',
+  'content-security-policy': BOARD_PAGE_POLICY,
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  // With `no-referrer` a browser would not say where the form comes from.
+  'referrer-policy': 'same-origin',
+} as const
+
+/** What a browser says of where a form comes from; curl says nothing, and has no visitor who could be tricked. */
+const isFromHere = ({ headers }: IncomingMessage): boolean => {
+  const { host, origin, 'sec-fetch-site': site } = headers
+  if (!isOwnName(host)) return false
+  if (site !== undefined && site !== 'same-origin') return false
+  return origin === undefined || origin === `http://${host}`
+}
+
+/** An address, or the system's own name: any other might be a stranger's, made to point here. */
+const isOwnName = (host: string | undefined): boolean => {
+  const name = host?.replace(/:[0-9]+$/, '').toLowerCase() ?? ''
+  const own = hostname().toLowerCase()
+  return isIP(name.replaceAll(/[[\]]/g, '')) !== 0 || ['localhost', own, `${own}.local`].includes(name)
+}
+
+/** Undefined when it is longer than the form of the page can be. */
+const bodyOf = async (request: IncomingMessage): Promise<string | undefined> => {
+  const parts: Buffer[] = []
+  let bytes = 0
+  for await (const part of request.iterator({ destroyOnReturn: false })) {
+    bytes += part.length
+    if (bytes > BODY_MAX_BYTES) return undefined
+    parts.push(part)
+  }
+  return Buffer.concat(parts).toString('utf8')
+}
+
+const isSame = (given: string, wanted: string): boolean => {
+  const [a, b] = [Buffer.from(given), Buffer.from(wanted)]
+  return a.length === b.length && timingSafeEqual(a, b)
+}
