@@ -11,7 +11,7 @@ const SLOW = [
   'coordinator/test/{api,events,history,main,security}.test.ts',
   'demo/test/supervisor.test.ts',
   'edge-agent/test/{agent,agent-board,agent-clock,agent-config,journal,journal-boots,journal-faults,journal-kill,journal-lock,journal-model,modbus,opcua,uplink}.test.ts',
-  'ingest/test/{ingest,pipeline}.test.ts',
+  'ingest/test/{both-lanes,ingest,pipeline}.test.ts',
   'service/test/run.test.ts',
   'simulators/test/{logs,modbus,opcua}.test.ts',
   'store/test/embedded-{crash,damage,limits}.test.ts',
