@@ -59,6 +59,8 @@ export const TakingRecord = Type.Object({ type: Type.Literal('taking'), at: Mill
 
 export const GAP_REASONS = [
   'agent-stopped',
+  // A new or an emptied card: nobody knows what was before this moment, nor since when. `from` and `to` are both this moment.
+  'journal-new',
   'journal-full',
   'journal-corrupt',
   'dead-letter',

@@ -52,7 +52,9 @@ export const stepMachine = (
   if (input.type === 'say-again') return { state: before, records: repeated(machine, before, now), changed: false }
   const { state: tracker, outputs } = step(machine.timing, before.tracker, toTrackerInput(machine, input), now)
   const records = outputs.map(output => stateRecord(machine, output))
-  if (before.tracker.code === undefined && outputs.length > 0) records.unshift(...firstWords(machine, before, now))
+  if (before.tracker.code === undefined && outputs.length > 0) {
+    records.unshift(...firstWords(machine, before, tracker.since, now))
+  }
   let state: MachineState = {
     ...before,
     tracker,
@@ -97,14 +99,19 @@ const profileRecord = (machine: MachineSettings, at: number): NakamaRecord => ({
   name: machine.name,
 })
 
-const firstWords = (machine: MachineSettings, { knownUntil }: MachineState, now: number): NakamaRecord[] => {
+const firstWords = (
+  machine: MachineSettings,
+  { knownUntil }: MachineState,
+  since: number,
+  now: number,
+): NakamaRecord[] => {
   const profile = profileRecord(machine, now)
+  const gap = { type: 'gap', at: now, machine: machine.id, what: 'all' } as const
+  // Whatever was known before, perhaps from another card: nobody watched in between, and nobody knows for how long.
+  if (knownUntil === undefined) return [{ ...gap, from: since, to: since, why: 'journal-new' }, profile]
   // A clock that went back since then leaves no gap that could be told; one that nobody has set yet only seems to have.
-  if (knownUntil === undefined || (knownUntil >= now && isBootTime(knownUntil) === isBootTime(now))) return [profile]
-  return [
-    { type: 'gap', at: now, machine: machine.id, from: knownUntil, to: now, what: 'all', why: 'agent-stopped' },
-    profile,
-  ]
+  if (knownUntil >= now && isBootTime(knownUntil) === isBootTime(now)) return [profile]
+  return [{ ...gap, from: knownUntil, to: now, why: 'agent-stopped' }, profile]
 }
 
 const repeated = (machine: MachineSettings, { tracker }: MachineState, now: number): NakamaRecord[] => {

@@ -39,8 +39,18 @@ describe('the first words of an epoch', () => {
   const profile = { type: 'profile', at: T + 400, ...who, name: '旋盤1号機' }
   const state = { type: 'state', at: T + 400, ...who, code: 'RUNNING', since: T + 400 }
 
-  it('are profile and state on a fresh card', () =>
-    expect(run(undefined, [tick(0), read(400, { on: true })]).records).toEqual([profile, state]))
+  it('are on a fresh card that nobody knows what was before, then profile and state', () =>
+    expect(run(undefined, [tick(0), read(400, { on: true })]).records).toEqual([
+      { type: 'gap', at: T + 400, machine: 'lathe-1', from: T + 400, to: T + 400, what: 'all', why: 'journal-new' },
+      profile,
+      state,
+    ]))
+
+  it('know nothing of before the OFFLINE of a machine that does not answer a fresh card', () => {
+    const { records } = run(undefined, [tick(0), tick(30_000)])
+    expect(records[0]).toMatchObject({ why: 'journal-new', from: T, to: T })
+    expect(records[2]).toMatchObject({ code: 'OFFLINE', since: T })
+  })
 
   it('are the gap since the former epoch, then profile and state', () =>
     expect(run(T - 60_000, [tick(0), read(400, { on: true }), read(900, { on: true })]).records).toEqual([
@@ -99,7 +109,7 @@ it('records parts and samples with each reading', () => {
     read(1_000, { on: true, parts: 11, speed: null }),
     read(2_000, { on: true, parts: 11, speed: 1_400 }),
   ])
-  expect(records.slice(2)).toEqual([
+  expect(records.slice(3)).toEqual([
     { type: 'samples', ...who, at: [T], signals: { speed: [1_500] } },
     { type: 'count', at: T + 1_000, ...who, parts: 1, total: 11 },
     { type: 'samples', ...who, at: [T + 2_000], signals: { speed: [1_400] } },
@@ -113,19 +123,19 @@ describe('the last word', () => {
     ).toEqual({ type: 'state', at: T + 20_000, ...who, code: 'RUNNING', since: T } satisfies NakamaRecord))
 
   it('is none for a machine of which nothing new is known', () => {
-    expect(run(undefined, [read(0, { on: true }), [1_000, { type: 'stop' }]]).records).toHaveLength(2)
-    expect(run(undefined, [tick(30_000), [31_000, { type: 'stop' }]]).records).toHaveLength(2)
+    expect(run(undefined, [read(0, { on: true }), [1_000, { type: 'stop' }]]).records).toHaveLength(3)
+    expect(run(undefined, [tick(30_000), [31_000, { type: 'stop' }]]).records).toHaveLength(3)
     expect(run(undefined, [[1_000, { type: 'stop' }]]).records).toHaveLength(0)
   })
 })
 
 it('says profile and state again when asked, OFFLINE too', () => {
   const running = run(undefined, [read(0, { on: true }), read(5_000, { on: true }), [5_500, { type: 'say-again' }]])
-  expect(running.records.slice(2)).toMatchObject([
+  expect(running.records.slice(3)).toMatchObject([
     { type: 'profile', at: T + 5_500 },
     { type: 'state', code: 'RUNNING', since: T, at: T + 5_000 },
   ])
   const silent = run(undefined, [tick(30_000), [35_000, { type: 'say-again' }]])
-  expect(silent.records.slice(2)).toMatchObject([{ type: 'profile' }, { code: 'OFFLINE', at: T + 35_000 }])
+  expect(silent.records.slice(3)).toMatchObject([{ type: 'profile' }, { code: 'OFFLINE', at: T + 35_000 }])
   expect(run(undefined, [[35_000, { type: 'say-again' }]]).records).toEqual([])
 })

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { sortRecord } from '../src/intake/sort.ts'
 import { type Claim, difference, HOLD_MAX_MS, learn, presume } from '../src/timeline/intervals.ts'
-import { HOUR, historyOf, lives, MINUTE, MORNING } from './support/history.ts'
+import { HOUR, historyOf, livesOnCards, MINUTE, MORNING } from './support/history.ts'
 
 const claimsOf = (records: readonly NakamaRecord[]): Claim[] =>
   records.flatMap(record => {
@@ -27,11 +27,12 @@ const definition = (claims: readonly Claim[]): StateInterval[] => {
   for (const [i, { from, to, said }] of pieces.entries()) {
     const held = to - from <= HOLD_MAX_MS ? pieces[i - 1]?.said : undefined
     const state = said ?? held
-    if (state === undefined) continue
+    const end = said === undefined ? Math.min(to, pieces[i + 1]?.said?.since ?? to) : to
+    if (state === undefined || end <= from) continue
     const last = result.at(-1)
     if (last?.to === from && last.code === state.code && last.since === state.since) {
-      result[result.length - 1] = { ...last, to }
-    } else result.push({ from, to, ...state, provisional: false })
+      result[result.length - 1] = { ...last, to: end }
+    } else result.push({ from, to: end, ...state, provisional: false })
   }
   return result
 }
@@ -50,6 +51,12 @@ const shown = (list: readonly StateInterval[]): string =>
       return `${code} ${minutes}${provisional ? '?' : ''}`
     })
     .join(', ')
+
+/** An agent sends epoch by epoch: where a new card begins is told before anything later. */
+const inTurn = (claims: readonly Claim[]): Claim[] => {
+  const cards = claims.filter(({ isGap, since, from }) => isGap === true && since < from)
+  return claims.flatMap(each => [...cards.filter(({ to }) => to <= each.from), each])
+}
 
 describe('what is known of a machine', () => {
   it('holds a state between two records, and from a back-dated one corrects the heartbeats before it', () => {
@@ -87,6 +94,22 @@ describe('what is known of a machine', () => {
     }
   })
 
+  it('holds nothing up to where a new card begins, however soon that is: unknown is never idle', () => {
+    const before = [claim('IDLE', 0, 1), claim('IDLE', 0, 5)]
+    const first = claim('IDLE', 8, 9)
+    const card = claimsOf([
+      { type: 'gap', at: at(8), machine: 'm1', from: at(8), to: at(8), what: 'all', why: 'journal-new' },
+    ])
+    for (const groups of [[[...before, ...card, first]], [before, card, [first]], [card, [first], before]]) {
+      const known = groups.reduce(learn, [] as StateInterval[])
+      expect(known.map(({ code, from, to }) => [code, from, to])).toEqual([
+        ['IDLE', at(0), at(5)],
+        ['OFFLINE', at(8) - 1, at(8)],
+        ['IDLE', at(8), at(9)],
+      ])
+    }
+  })
+
   it('replaces what was presumed by what is confirmed or held, and by nothing else', () => {
     const presumed = presume(learn([], [claim('RUNNING', 0, 5)]), claim('OFFLINE', 5, 30))
     expect(shown(presumed)).toBe('RUNNING 0-5, OFFLINE 5-30?')
@@ -96,7 +119,7 @@ describe('what is known of a machine', () => {
 
   it('is what its definition says, of every honest history', () => {
     fc.assert(
-      fc.property(lives, parts => {
+      fc.property(livesOnCards, parts => {
         const claims = historyOf('m1', parts).flatMap(claimsOf)
         expect(learn([], claims)).toEqual(definition(claims))
       }),
@@ -105,7 +128,7 @@ describe('what is known of a machine', () => {
   })
 
   it('is the same whatever order, grouping and repetition the records come in', () => {
-    const arrival = lives.chain(parts => {
+    const arrival = livesOnCards.chain(parts => {
       const claims = historyOf('m1', parts).flatMap(claimsOf)
       const order = fc.shuffledSubarray(
         claims.map((_, i) => i),
@@ -116,7 +139,7 @@ describe('what is known of a machine', () => {
     })
     fc.assert(
       fc.property(arrival, ({ claims, order, again, groupOf }) => {
-        const coming = [...order, ...again].map(i => claims[i]!)
+        const coming = inTurn([...order, ...again].map(i => claims[i]!))
         let known: StateInterval[] = []
         for (let i = 0; i < coming.length; i += groupOf) known = learn(known, coming.slice(i, i + groupOf))
         expect(known).toEqual(learn([], claims))
@@ -127,7 +150,7 @@ describe('what is known of a machine', () => {
 
   it('needs as writes exactly the difference: written over the former, it gives the latter', () => {
     fc.assert(
-      fc.property(lives, fc.nat(), (parts, cut) => {
+      fc.property(livesOnCards, fc.nat(), (parts, cut) => {
         const claims = historyOf('m1', parts).flatMap(claimsOf)
         const before = learn([], claims.slice(0, cut % (claims.length + 1)))
         const after = learn(before, claims)

@@ -122,6 +122,36 @@ describe('the recent past', () => {
     )
   })
 
+  it('knows nothing of the minutes between one card and the next, also after a restart and when the first is read late', async () => {
+    const card = { at: MORNING + 8 * MINUTE, from: MORNING + 8 * MINUTE, to: MORNING + 8 * MINUTE }
+    const first: NakamaRecord[] = [state(MORNING, 'IDLE', MORNING), state(MORNING + 5 * MINUTE, 'IDLE', MORNING)]
+    const second: NakamaRecord[] = [
+      { type: 'gap', ...card, machine: 'm1', what: 'all', why: 'journal-new' },
+      state(card.at, 'IDLE', card.at),
+    ]
+    for (const order of ['as lived', 'late']) {
+      const who = await bench.fresh({ now: card.at + 200 })
+      const [old, fresh] = [openJournal(), openJournal()]
+      old.append(epochOf(1), first)
+      fresh.append(epochOf(2), second)
+      for (const journal of order === 'late' ? [fresh, old] : [old, fresh]) {
+        await deliver(bench, who, journal)
+        await bench.restart()
+      }
+      // Its acks were lost.
+      const again = openJournal()
+      again.append(epochOf(2), second)
+      await deliver(bench, who, again)
+      const { timeline, hours } = await contents(bench, who)
+      expect(timeline.map(({ code, from, to }) => [code, from - MORNING, to - MORNING])).toEqual([
+        ['IDLE', 0, 5 * MINUTE + 1],
+        ['OFFLINE', 8 * MINUTE - 1, 8 * MINUTE],
+        ['IDLE', 8 * MINUTE, 8 * MINUTE + 1],
+      ])
+      expect(hours).toEqual(hoursFrom(timeline))
+    }
+  })
+
   it('stays exact when a week of history arrives behind live data, and is not slow', async () => {
     const who = await bench.fresh({ now: MORNING + 7 * 24 * HOUR + HOUR })
     const week: Life[] = Array.from({ length: 7 }, () => ({

@@ -1,6 +1,6 @@
 import { type AgentId, checkRecord, formatProblems, type MachineKind, type NakamaRecord } from '@nakama/contract'
 import type { StoreWrite } from '@nakama/store'
-import type { Claim } from '../timeline/intervals.ts'
+import { type Claim, HOLD_MAX_MS } from '../timeline/intervals.ts'
 
 const DAY_MS = 86_400_000
 /** Before this project: a clock that was never set. */
@@ -69,6 +69,7 @@ const meaningOf = (
     case 'gap': {
       const { machine, from, to, what, why } = record
       const writes: StoreWrite[] = [{ type: 'gap', shop, agent, machine, from, to, what, why }]
+      if (why === 'journal-new') return { writes, claim: { machine, claim: unknownBefore(to) } }
       // A lost state is as unknown as one that nobody watched.
       if (what === 'samples' || from >= to) return { writes }
       return {
@@ -97,3 +98,9 @@ const meaningOf = (
     }
   }
 }
+
+/** Where a journal begins nobody knows since when nobody watched: for longer than any state is held. */
+const unknownBefore = (time: number): Claim => ({
+  ...{ code: 'OFFLINE', from: time - 1, to: time, isGap: true },
+  since: time - 1 - HOLD_MAX_MS,
+})

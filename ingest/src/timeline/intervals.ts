@@ -18,10 +18,11 @@ export interface Claim extends TimeRange {
 /**
  * What is known of a machine once the claims are, from what was known of a range before.
  *
- * The result is a function of the set of everything ever claimed, not of its order, grouping or repetition:
+ * The result is a function of the set of everything ever claimed, not of its order, grouping or repetition (but where a new
+ * card begins must be told before anything later, as every agent does):
  * - where claims overlap, the one with the later `since` is right (back-dated IDLE corrects the heartbeats before it);
  * - of two with the same `since`, OFFLINE is: unknown is never idle;
- * - between two claims at most `HOLD_MAX_MS` apart the earlier one holds;
+ * - between two claims at most `HOLD_MAX_MS` apart the earlier one holds, but not beyond the `since` of the later one;
  * - whatever is claimed or held replaces what is provisional.
  *
  * @param known ascending, not overlapping; must reach `HOLD_MAX_MS` beyond the claims on both sides.
@@ -68,7 +69,7 @@ const hold = (list: readonly StateInterval[]): StateInterval[] => {
   for (const interval of list) {
     if (interval.provisional) continue
     if (last !== undefined && last.to < interval.from && interval.from - last.to <= HOLD_MAX_MS) {
-      held = overlay(held, last, [{ from: last.to, to: interval.from }], false)
+      held = overlay(held, last, [{ from: last.to, to: Math.min(interval.from, interval.since) }], false)
     }
     last = interval
   }

@@ -25,20 +25,27 @@ export interface Life {
   /** From the last record to the last reading, and from there to the first reading of the next epoch. */
   readonly lastReadingMs: number
   readonly awayMs: number
+  /** It begins with another card, on which nobody knows what was before. */
+  readonly newCard?: boolean
 }
 
 const HEARTBEAT = 5 * MINUTE
 const KIND = 'nc-lathe'
 
-/** Heartbeats every five minutes, changes told late (debounced), a gap at every start but the first. */
+/** Heartbeats every five minutes, changes told late (debounced), what is known of before at every start but the first. */
 export const historyOf = (machine: string, lives: readonly Life[], start = MORNING): History => {
   const epochs: (StateRecord | GapRecord)[][] = []
   let now = start
   let gapFrom: number | undefined
-  for (const { changes, lastReadingMs, awayMs } of lives) {
+  for (const { changes, lastReadingMs, awayMs, newCard } of lives) {
     const records: (StateRecord | GapRecord)[] = []
     if (gapFrom !== undefined) {
-      records.push({ type: 'gap', at: now, machine, from: gapFrom, to: now, what: 'all', why: 'agent-stopped' })
+      const gap = { type: 'gap', at: now, machine, what: 'all' } as const
+      records.push(
+        newCard === true
+          ? { ...gap, from: now, to: now, why: 'journal-new' }
+          : { ...gap, from: gapFrom, to: now, why: 'agent-stopped' },
+      )
     }
     let said = now
     let current: { code: StateCode; since: number; at: number } | undefined
@@ -73,11 +80,17 @@ const changes = fc.array(
   { minLength: 1, maxLength: 8 },
 )
 
-export const lives = fc.array(
-  fc.record({
-    changes,
-    lastReadingMs: fc.integer({ min: 0, max: HEARTBEAT }),
-    awayMs: fc.oneof(fc.integer({ min: 1, max: 30_000 }), fc.integer({ min: 1, max: 90 * MINUTE })),
-  }),
-  { minLength: 1, maxLength: 4 },
-)
+const life = {
+  changes,
+  lastReadingMs: fc.integer({ min: 0, max: HEARTBEAT }),
+  awayMs: fc.oneof(
+    fc.integer({ min: 1, max: 30_000 }),
+    fc.integer({ min: 1, max: 12 * MINUTE }),
+    fc.integer({ min: 1, max: 90 * MINUTE }),
+  ),
+}
+
+export const lives = fc.array(fc.record(life), { minLength: 1, maxLength: 4 })
+
+/** The same with other cards in between. */
+export const livesOnCards = fc.array(fc.record({ ...life, newCard: fc.boolean() }), { minLength: 1, maxLength: 4 })

@@ -24,6 +24,8 @@ export const judgeGaps = (facts: RunFacts, evidence: MachineEvidence): JudgedGap
     switch (gap.why) {
       case 'agent-stopped':
         return unwatched.some(span => contains(span, gap))
+      case 'journal-new':
+        return gap.from <= (evidence.storedAt[0] ?? Number.POSITIVE_INFINITY)
       case 'journal-corrupt':
         // Whatever was in the journal may have been hit, and nothing that came later.
         return corrupted.some(({ to }) => gap.to <= to + EXCESS_MAX_MS)
