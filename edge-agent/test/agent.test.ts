@@ -160,7 +160,7 @@ describe.concurrent('an agent', () => {
     expect(before.length).toBeGreaterThanOrEqual(atKill - PROMISE_MS / POLL_MS)
     expect(after).toEqual(range(atKill + 1, after.at(-1) as number))
     const times = records.flatMap(record => (record.type === 'samples' ? record.at : []))
-    const gaps = records.filter(record => record.type === 'gap' && record.why !== 'journal-new')
+    const gaps = records.filter(record => record.type === 'gap').filter(({ why }) => why !== 'journal-new')
     expect(gaps.map(({ why, machine, what }) => `${why} ${machine} ${what}`)).toEqual(['agent-stopped lathe-1 all'])
     expect(gaps).toMatchObject([{ from: times[before.length - 1], to: times[before.length] }])
   })
