@@ -62,6 +62,7 @@ export const startAgent = async (context: ServiceContext<AgentConfig>, givenHost
   const journal = await openJournal({
     dir: join(dataDir, 'journal'),
     maxBytes: settings.journalMaxBytes,
+    minFreeBytes: settings.journalMinFreeBytes,
     boot: host.boot,
     boardSerial: host.boardSerial,
     ...{ now, random, log, metrics },
@@ -115,7 +116,15 @@ export const startAgent = async (context: ServiceContext<AgentConfig>, givenHost
     () => {
       const { connected: brokerConnected, lastAckAt } = uplink
       return agentHealth(
-        { machines: machines.facts(), brokerConnected, lastAckAt, journal: journal.stats(), board, tickedAt },
+        {
+          machines: machines.facts(),
+          brokerConnected,
+          lastAckAt,
+          journal: journal.stats(),
+          disk: journal.disk,
+          board,
+          tickedAt,
+        },
         now(),
       )
     },

@@ -148,7 +148,15 @@ export const AgentConfig = Type.Object(
     /** For the journal and everything else that must survive; relative to this file. */
     dataDir: Type.String({ minLength: 1 }),
     journal: Type.Optional(
-      Type.Object({ maxBytes: Type.Integer({ minimum: 8 * 1024 * 1024, maximum: 1024 ** 4 }) }, closed),
+      Type.Object(
+        {
+          /** Bound on the disk (default 1 GiB). */
+          maxBytes: Type.Optional(Type.Integer({ minimum: 8 * 1024 * 1024, maximum: 1024 ** 4 })),
+          /** So much of its file system is left to others (default 256 MiB, or a twentieth of a smaller one). */
+          minFreeBytes: Type.Optional(Type.Integer({ minimum: 0, maximum: 1024 ** 4 })),
+        },
+        closed,
+      ),
     ),
     clock: Type.Optional(
       Type.Object(

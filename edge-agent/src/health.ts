@@ -7,6 +7,7 @@ export interface AgentFacts {
   readonly brokerConnected: boolean
   readonly lastAckAt: number | null
   readonly journal: { readonly bytes: number; readonly maxBytes: number; readonly oldestAt: number | null }
+  readonly disk: { readonly freeBytes: number | null; readonly minFreeBytes: number | null }
   readonly board: Pick<Board, 'isMoved' | 'serial' | 'cardSerial'>
   /** Of the last tick of the agent's own clockwork. */
   readonly tickedAt: number
@@ -36,6 +37,8 @@ export const agentHealth = (facts: AgentFacts, now: number): Health => {
       lastAckAgeMs: age(facts.lastAckAt),
       journalBytes: facts.journal.bytes,
       journalMaxBytes: facts.journal.maxBytes,
+      journalFreeBytes: facts.disk.freeBytes,
+      journalMinFreeBytes: facts.disk.minFreeBytes,
       journalOldestAgeMs: age(facts.journal.oldestAt),
       boardMoved: facts.board.isMoved,
       boardSerial: facts.board.serial ?? null,

@@ -16,6 +16,8 @@ import type { Timing } from './state/tracker.ts'
 export interface AgentSettings {
   readonly sharing: Sharing
   readonly journalMaxBytes: number
+  /** Undefined: as much as suits the disk. */
+  readonly journalMinFreeBytes: number | undefined
   readonly configRev: number
   readonly machines: readonly MachineSettings[]
 }
@@ -85,6 +87,7 @@ export const DEFAULT_TIMING = {
 export const resolveSettings = (config: AgentConfig): AgentSettings => ({
   sharing: { level: config.sharing ?? 'availability', telemetry: config.telemetry ?? false },
   journalMaxBytes: config.journal?.maxBytes ?? JOURNAL_MAX_BYTES,
+  journalMinFreeBytes: config.journal?.minFreeBytes,
   configRev: config.rev ?? 0,
   machines: config.machines.map(resolveMachine),
 })

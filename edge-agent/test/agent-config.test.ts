@@ -4,6 +4,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import type { ReadyMessage } from '@nakama/service'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { configText } from './agent-support.ts'
 
@@ -63,5 +64,36 @@ describe('--check-config', () => {
     const { code, lines } = await check(`${configText(502, 1883)}\n  ][`)
     expect(code).toBe(2)
     expect(lines[0]).toMatch(/line \d+/)
+  })
+})
+
+describe('the bounds on the disk', () => {
+  const healthWith = async (journal: string) => {
+    const file = join(dir, 'agent.yaml')
+    await writeFile(file, `${configText(1, 1)}${journal}`)
+    await writeFile(join(dir, 'password'), 'secret\n')
+    const child = spawn(process.execPath, [MAIN, '--config', file], {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      env: { ...process.env, LOG_LEVEL: 'silent' },
+    })
+    try {
+      const [{ addresses }] = (await once(child, 'message')) as [ReadyMessage]
+      const health = (await (await fetch(`${addresses.http}/healthz`)).json()) as { [name: string]: number }
+      const metrics = await (await fetch(`${addresses.http}/metrics`)).text()
+      return { health, free: Number(/^nakama_edge_agent_journal_free_bytes (\S+)$/m.exec(metrics)?.[1]) }
+    } finally {
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    }
+  }
+
+  it('are taken from the configuration, one without the other, and health and metrics tell what is left', async () => {
+    const first = await healthWith('journal: { minFreeBytes: 12345 }\n')
+    expect(first.health).toMatchObject({ journalMaxBytes: 1024 ** 3, journalMinFreeBytes: 12_345 })
+    expect(first.health.journalFreeBytes).toBeGreaterThan(0)
+    expect(first.free).toBe(first.health.journalFreeBytes)
+    const second = await healthWith('journal: { maxBytes: 16777216 }\n')
+    expect(second.health).toMatchObject({ journalMaxBytes: 16_777_216 })
+    expect(second.health.journalMinFreeBytes).toBeGreaterThan(12_345)
   })
 })

@@ -24,10 +24,12 @@ export const createDisk = (random: () => number) => {
   let boot = 0
   let operationsLeft = Number.POSITIVE_INFINITY
   let onStopped = (): void => {}
+  let totalBytes = DISK_BYTES
   let capacityBytes = Number.POSITIVE_INFINITY
+  let isTelling = true
   let failing: { operation: Operation; times: number; name: RegExp; after: number } | undefined
   let gate: { readonly operation: Operation; readonly name: RegExp; readonly opened: Promise<void> } | undefined
-  const counts = { read: 0, create: 0, open: 0, write: 0, sync: 0, append: 0 }
+  const counts = { read: 0, create: 0, open: 0, write: 0, sync: 0, append: 0, space: 0 }
 
   const usedBytes = (): number => [...files.values()].reduce((sum, file) => sum + file.seen.length, 0)
 
@@ -134,7 +136,9 @@ export const createDisk = (random: () => number) => {
         files.delete(name)
       },
       async space() {
-        return { totalBytes: DISK_BYTES, freeBytes: Math.max(0, Math.min(capacityBytes, DISK_BYTES) - usedBytes()) }
+        counts.space++
+        if (!isTelling) throw systemError('ENOSYS')
+        return { totalBytes, freeBytes: Math.max(0, Math.min(capacityBytes, totalBytes) - usedBytes()) }
       },
       close() {},
     }
@@ -175,6 +179,15 @@ export const createDisk = (random: () => number) => {
     /** No further octet; undefined: as many as wanted. */
     setFull(isFull: boolean): void {
       capacityBytes = isFull ? usedBytes() : Number.POSITIVE_INFINITY
+    },
+    /** Others leave so many further octets on a disk of this size. */
+    leave(bytes: number, of = DISK_BYTES): void {
+      capacityBytes = usedBytes() + bytes
+      totalBytes = of
+    },
+    /** Whether it tells how much is left. */
+    tellSpace(tells: boolean): void {
+      isTelling = tells
     },
     /** The next operations of this kind fail with EIO, once so many have gone well. */
     fail(operation: Operation, times: number, name = /./, after = 0): void {

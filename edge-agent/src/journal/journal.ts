@@ -1,19 +1,12 @@
-import {
-  type GapRecord,
-  LANES,
-  type Lane,
-  moveBootTimes,
-  NakamaError,
-  type NakamaRecord,
-  randomHex,
-} from '@nakama/contract'
+import { type GapRecord, type Lane, moveBootTimes, NakamaError, type NakamaRecord, randomHex } from '@nakama/contract'
 import type { Log, Metrics } from '@nakama/service'
 import { openAcksFile } from './acks-file.ts'
-import type { Acked } from './acks-format.ts'
+import { createAcksSaver } from './acks-saver.ts'
 import type { BatchQueue } from './batch-queue.ts'
 import { type Board, openBoard } from './board.ts'
 import { NO_BOOT } from './boots.ts'
 import { SEGMENT_BYTES } from './format.ts'
+import { createHeadroom, type Headroom } from './headroom.ts'
 import { createIntake } from './intake.ts'
 import { openLane, type ToldLoss } from './lane.ts'
 import { inOneFlight } from './one-flight.ts'
@@ -22,6 +15,7 @@ import { createQueue } from './queue.ts'
 import { createReader } from './reader.ts'
 import type { Loss } from './recovery.ts'
 import { createRoom } from './room.ts'
+import { createStats, type JournalStats } from './stats.ts'
 import { openStorage, type Storage } from './storage.ts'
 import type { Newest } from './times.ts'
 import { createWriter } from './writer.ts'
@@ -31,6 +25,8 @@ export interface JournalOptions {
   readonly dir: string
   /** Bound on the disk, at least `JOURNAL_MIN_BYTES`. */
   readonly maxBytes: number
+  /** Of the file system, left to others. Default: as `createHeadroom` has it. */
+  readonly minFreeBytes?: number | undefined
   /** Of the system, twelve hex digits: what carries boot times belongs to it. Default: none, and no boot times. */
   readonly boot?: string
   /** Of the board that the process runs on. Default: unknown, and nothing is compared. */
@@ -49,6 +45,8 @@ export interface Journal {
   /** Time of the newest reading that former epochs journaled, over all and per machine; undefined on a fresh card. */
   readonly lastJournaled: Newest
   readonly board: Board
+  /** What the file system has left, and what of it is left to others. */
+  readonly disk: Pick<Headroom, 'freeBytes' | 'minFreeBytes'>
   /** Never throws and never waits. Records form batches per lane (`laneOf`) and are durable within a second. */
   append(record: NakamaRecord): void
   /** How far the boot times of the present boot are to be moved; undefined while nobody knows, and they have to wait. */
@@ -65,14 +63,6 @@ export interface Journal {
   close(): Promise<void>
 }
 
-export interface JournalStats {
-  /** Of records not yet acknowledged. */
-  readonly bytes: number
-  readonly maxBytes: number
-  /** Time of the oldest record not yet acknowledged; null when there is none. */
-  readonly oldestAt: number | null
-}
-
 export const JOURNAL_MIN_BYTES = 8 * SEGMENT_BYTES
 
 /** Files other than segments: acks. Dead letters have a bound of their own. */
@@ -83,7 +73,6 @@ const GATHER_MS = 50
 /** And about once a second at most. With the gathering and a slow card this stays within the promised second. */
 const SPACING_MS = 800
 const RETRY_MS = 1_000
-const SAVE_ACKS_MS = 10_000
 
 /**
  * Opens the journal in whatever condition its files are, under a new epoch; what former epochs left unacknowledged is
@@ -115,7 +104,6 @@ export const openJournal = async (options: JournalOptions): Promise<Journal & Ba
   let listener: (() => void) | undefined
   let closing: Promise<void> | undefined
   let timer: NodeJS.Timeout | undefined
-  let acksTimer: NodeJS.Timeout | undefined
   let closedAt = Number.NEGATIVE_INFINITY
 
   const schedule = (delayMs: number): void => {
@@ -163,23 +151,26 @@ export const openJournal = async (options: JournalOptions): Promise<Journal & Ba
     storage,
     onLoss: addGap,
     onGap: gap => intake.add(moveBootTimes(gap, boots.shiftMs ?? 0) as GapRecord),
-    onDeleted: () => {
-      acksTimer ??= setTimeout(() => {
-        acksTimer = undefined
-        void saveAcks()
-      }, SAVE_ACKS_MS)
-    },
+    onDeleted: () => acksSaver.saveSoon(),
     log,
     metrics,
   })
 
+  const acksSaver = createAcksSaver({
+    acks,
+    ackedOf(lane) {
+      const { position, owedSince } = books[lane].settled(books.events.durableSeq)
+      return { ...position, owedSince: told(owedSince ?? intake.gathering(lane).oldestAt ?? now()) }
+    },
+    log,
+  })
+  const headroom = createHeadroom({ storage, minFreeBytes: options.minFreeBytes, log, metrics })
   const room = createRoom({
-    storage,
-    books,
+    ...{ storage, books, headroom },
     maxSegments: Math.floor((maxBytes - OTHER_BYTES) / SEGMENT_BYTES),
     free: found.free,
     onGiveUp: queue.tellLossOf,
-    saveAcks: () => saveAcks(),
+    saveAcks: acksSaver.save,
   })
   const writer = createWriter({ storage, books, room, epoch, opening, boot, life: found.life, random, log, metrics })
 
@@ -188,39 +179,15 @@ export const openJournal = async (options: JournalOptions): Promise<Journal & Ba
     if (!isDurable) schedule(RETRY_MS)
     return isDurable
   })
-  const saveAcks = inOneFlight(() => {
-    const ackedOf = (lane: Lane): Acked => {
-      const { position, owedSince } = books[lane].settled(books.events.durableSeq)
-      return { ...position, owedSince: told(owedSince ?? intake.gathering(lane).oldestAt ?? now()) }
-    }
-    return acks
-      .save({ events: ackedOf('events'), samples: ackedOf('samples') })
-      .catch(error => log.warn({ err: error, code: 'JOURNAL_ACKS' }, 'acks cannot be saved: they will be repeated'))
-  })
 
-  const stats = (): JournalStats => {
-    const parts = LANES.flatMap(lane => [queue.unacked(lane), intake.gathering(lane)])
-    const times = parts
-      .map(part => part.oldestAt)
-      .filter(time => time !== null)
-      .map(told)
-    return {
-      bytes: parts.reduce((sum, part) => sum + part.bytes, 0),
-      maxBytes,
-      oldestAt: times.length === 0 ? null : Math.min(...times),
-    }
-  }
-  metrics.gauge(
-    'journal_unacknowledged_bytes',
-    'Octets in the journal that nobody has acknowledged',
-    () => stats().bytes,
-  )
+  const partsOf = (lane: Lane) => [queue.unacked(lane), intake.gathering(lane)]
+  const stats = createStats({ maxBytes, partsOf, told, metrics })
 
   for (const loss of found.losses) intake.addGap(loss, 'journal-corrupt')
   closeBatches()
   room.condemn(found.corrupt, books.events.newestSeq)
   await commit()
-  await saveAcks()
+  await acksSaver.save()
   // Once read, the time of the oldest record is known to `stats`.
   for (const { lane, epoch: of, oldest } of queue.streams()) await queue.read(lane, of, oldest, 1)
 
@@ -229,6 +196,7 @@ export const openJournal = async (options: JournalOptions): Promise<Journal & Ba
     epoch,
     lastJournaled: found.lastJournaled,
     board,
+    disk: headroom,
     append,
     get bootShiftMs() {
       return boots.shiftMs
@@ -254,12 +222,12 @@ export const openJournal = async (options: JournalOptions): Promise<Journal & Ba
     close() {
       closing ??= (async () => {
         clearTimeout(timer)
-        clearTimeout(acksTimer)
+        acksSaver.stop()
         await flush()
         // What the last commit itself had to say.
         await flush()
         await writer.close()
-        await saveAcks()
+        await acksSaver.save()
         storage.close()
       })()
       return closing

@@ -1,11 +1,18 @@
 import { LANES, type Lane } from '@nakama/contract'
 import { SEGMENT_BYTES } from './format.ts'
-import type { LaneBook, ToldLoss } from './lane.ts'
+import type { Headroom } from './headroom.ts'
+import { KEPT_SEGMENTS, type LaneBook, type ToldLoss } from './lane.ts'
 import type { Segment } from './recovery.ts'
 import type { Storage } from './storage.ts'
 
 /** Segments made ready before they are needed: one for each lane. */
 const SPARE_SEGMENTS = 2
+
+/** With fewer the journal cannot work: it takes these even of what is left to others. */
+const NEEDED_SEGMENTS = LANES.length * KEPT_SEGMENTS + SPARE_SEGMENTS
+
+/** Files given back at once: readings must not wait for a long clearing up. */
+const GIVE_BACK_MAX = 4
 
 /** A disk that was full is not asked again at every commit. */
 const GROW_AGAIN_MS = 10_000
@@ -13,7 +20,8 @@ const GROW_AGAIN_MS = 10_000
 export interface RoomOptions {
   readonly storage: Pick<Storage, 'list' | 'create' | 'remove'>
   readonly books: { readonly [lane in Lane]: LaneBook }
-  /** Bound on the files, at least `SPARE_SEGMENTS` and two for each lane. */
+  readonly headroom: Headroom
+  /** Bound on the files, at least `NEEDED_SEGMENTS`. */
   readonly maxSegments: number
   /** Files that may be overwritten. */
   readonly free: readonly string[]
@@ -48,10 +56,12 @@ interface HeldFile {
   readonly isCondemned: boolean
 }
 
-export const createRoom = ({ storage, books, maxSegments, free: found, onGiveUp, saveAcks }: RoomOptions): Room => {
+export const createRoom = (options: RoomOptions): Room => {
+  const { storage, books, headroom, maxSegments, free: found, onGiveUp, saveAcks } = options
   const free = [...found]
   let held: HeldFile[] = []
   let refusal: unknown
+  let isAtHeadroom = false
   let growAgainAt = 0
 
   /** What is needed no more and is told durably; the acks have to know it before it is overwritten. */
@@ -98,7 +108,12 @@ export const createRoom = ({ storage, books, maxSegments, free: found, onGiveUp,
   const grow = async (): Promise<void> => {
     if (performance.now() < growAgainAt) return
     refusal = undefined
+    isAtHeadroom = false
     while (free.length < SPARE_SEGMENTS && inUse() + spare() < maxSegments) {
+      if (inUse() + spare() >= NEEDED_SEGMENTS && !headroom.allows(SEGMENT_BYTES)) {
+        isAtHeadroom = true
+        return
+      }
       const name = await unusedName(storage)
       try {
         await storage.create(name, Buffer.alloc(SEGMENT_BYTES))
@@ -108,7 +123,21 @@ export const createRoom = ({ storage, books, maxSegments, free: found, onGiveUp,
         growAgainAt = performance.now() + GROW_AGAIN_MS
         return
       }
+      headroom.take(SEGMENT_BYTES)
       free.push(name)
+    }
+  }
+
+  const isTooMany = (): boolean => free.length > 0 && inUse() + spare() > maxSegments
+  const isToBeGivenBack = (): boolean =>
+    headroom.isShort && free.length > SPARE_SEGMENTS && inUse() + spare() > NEEDED_SEGMENTS
+
+  /** Others need the disk more than files with nothing in them do; what is owed is never deleted for them. */
+  const shrink = async (): Promise<void> => {
+    for (let left = GIVE_BACK_MAX; isTooMany() || (left > 0 && isToBeGivenBack()); left--) {
+      await storage.remove(free[0] as string)
+      free.shift()
+      headroom.take(-SEGMENT_BYTES)
     }
   }
 
@@ -127,13 +156,11 @@ export const createRoom = ({ storage, books, maxSegments, free: found, onGiveUp,
     },
     async make() {
       await release()
+      await headroom.look()
       await grow()
-      const bound = refusal === undefined ? maxSegments : inUse() + spare()
+      const bound = refusal === undefined && !isAtHeadroom ? maxSegments : inUse() + spare()
       while (inUse() + SPARE_SEGMENTS > bound && (await giveUpOldest())) {}
-      for (let name = free[0]; name !== undefined && inUse() + spare() > maxSegments; name = free[0]) {
-        await storage.remove(name)
-        free.shift()
-      }
+      await shrink()
       if (refusal !== undefined) throw refusal
     },
   }

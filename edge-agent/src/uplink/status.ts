@@ -5,7 +5,7 @@ import {
   type StatusOnline,
   type Taking,
 } from '@nakama/contract'
-import type { JournalStats } from '../journal/journal.ts'
+import type { JournalStats } from '../journal/stats.ts'
 
 /** What is true of the agent now. */
 export interface StatusFacts {
