@@ -1,6 +1,6 @@
 import { LIMITS, type Problem } from '@nakama/contract'
-import type { AgentConfig, MachineConfig, SignalConfig } from './config.ts'
-import { DEFAULT_TIMING, rulesOf, widthOf } from './settings.ts'
+import type { AgentConfig, MachineConfig, SampleConfig, SignalConfig } from './config.ts'
+import { DEFAULT_EXCEPTIONS, DEFAULT_TIMING, rulesOf, widthOf } from './settings.ts'
 import { DEFAULT_LAMPS, lampSignals } from './state/presets.ts'
 import { type Condition, RULE_NAMES, signalsIn } from './state/rules.ts'
 
@@ -17,6 +17,7 @@ export const checkAgentConfig = (config: AgentConfig): Problem[] => {
       ...checkSignals(at, machine),
       ...checkRules(at, machine),
       ...checkUses(at, machine),
+      ...checkSamples(at, machine),
       ...checkTiming(at, machine),
     ]
   })
@@ -141,7 +142,8 @@ const checkCondition = (at: string, condition: Condition, has: (signal: string) 
 
 /** Names that lead nowhere, both ways: a mistyped `emergncyStop` would otherwise be a machine that never stops. */
 const checkUses = (at: string, machine: MachineConfig): Problem[] => {
-  const { signals, samples = [], counter } = machine
+  const { signals, counter } = machine
+  const samples = (machine.samples ?? []).map(nameOf)
   const has = (signal: string): boolean => Object.hasOwn(signals, signal)
   const lamps = machine.presets?.includes('stack-light') ? lampSignals(machine.lamps ?? DEFAULT_LAMPS) : []
   const { rules } = rulesOf(machine)
@@ -153,6 +155,26 @@ const checkUses = (at: string, machine: MachineConfig): Problem[] => {
       .filter(name => !used.has(name))
       .map(name => problem(`${at}.signals.${name}`, 'a use in rules, preset, counter or samples', 'none')),
   ]
+}
+
+const nameOf = (sample: SampleConfig): string => (typeof sample === 'string' ? sample : sample.signal)
+
+const checkSamples = (at: string, { samples = [] }: MachineConfig): Problem[] => {
+  const names = samples.map(nameOf)
+  return samples.flatMap((sample, i) => {
+    const here = `${at}.samples.${i}`
+    const name = nameOf(sample)
+    const twice = names.indexOf(name) < i ? [problem(here, 'each signal once', name)] : []
+    if (typeof sample === 'string') return twice
+    const { minIntervalMs = 0, maxIntervalMs = DEFAULT_EXCEPTIONS.maxIntervalMs } = sample
+    const crossed = minIntervalMs > maxIntervalMs
+    return [
+      ...twice,
+      ...(crossed
+        ? [problem(`${here}.minIntervalMs`, `at most maxIntervalMs (${maxIntervalMs})`, `${minIntervalMs}`)]
+        : []),
+    ]
+  })
 }
 
 const checkTiming = (at: string, { source, timing }: MachineConfig): Problem[] => {

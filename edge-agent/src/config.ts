@@ -103,6 +103,25 @@ export const TimingConfig = Type.Object(
   closed,
 )
 
+/** A signal by its name is recorded with every reading; as an object, by exception. */
+export const SampleConfig = Type.Union([
+  SignalName,
+  Type.Object(
+    {
+      signal: SignalName,
+      /** Recorded when it differs by more than this from the value recorded before, in the signal's unit (default 0). */
+      deadband: Type.Optional(Type.Number({ minimum: 0 })),
+      /** The same in percent of the value recorded before (default 0); the larger one counts. */
+      deadbandPercent: Type.Optional(Type.Number({ minimum: 0, maximum: 100 })),
+      /** Not more often than this, milliseconds (default 0). */
+      minIntervalMs: Type.Optional(Duration(0, 3_600_000)),
+      /** And at least this often, changed or not, milliseconds (default 60000). */
+      maxIntervalMs: Type.Optional(Duration(1_000, 3_600_000)),
+    },
+    closed,
+  ),
+])
+
 export const MachineConfig = Type.Object(
   {
     id: Id,
@@ -130,7 +149,7 @@ export const MachineConfig = Type.Object(
     /** The signal that counts finished parts. */
     counter: Type.Optional(SignalName),
     /** The signals that are recorded as numbers (with `telemetry: true`). */
-    samples: Type.Optional(Type.Array(SignalName, { maxItems: LIMITS.samplesMaxSignals, uniqueItems: true })),
+    samples: Type.Optional(Type.Array(SampleConfig, { maxItems: LIMITS.samplesMaxSignals })),
     timing: Type.Optional(TimingConfig),
   },
   closed,
@@ -196,5 +215,6 @@ export const AgentConfig = Type.Object(
 export type AgentConfig = Static<typeof AgentConfig>
 export type MachineConfig = Static<typeof MachineConfig>
 export type SourceConfig = Static<typeof SourceConfig>
+export type SampleConfig = Static<typeof SampleConfig>
 export type SignalConfig = Static<typeof SignalConfig>
 export type TimingConfig = Static<typeof TimingConfig>

@@ -1,6 +1,6 @@
 import { isBootTime, type NakamaRecord, type StateCode } from '@nakama/contract'
 import { type CounterState, START_COUNTING, stepCounter } from './counter.ts'
-import { toSamples } from './sampler.ts'
+import { NOTHING_SAMPLED, type SamplerState, stepSampler } from './sampler.ts'
 import type { MachineSettings } from './settings.ts'
 import type { Reading } from './sources/source.ts'
 import { evaluate } from './state/rules.ts'
@@ -20,6 +20,7 @@ type TrackedInput = Exclude<MachineInput, { readonly type: 'stop' | 'say-again' 
 export interface MachineState {
   readonly tracker: TrackerState
   readonly counter: CounterState
+  readonly sampler: SamplerState
   /** Up to when former epochs of the journal know this machine; undefined on a fresh card, and once the gap is written. */
   readonly knownUntil: number | undefined
 }
@@ -27,6 +28,7 @@ export interface MachineState {
 export const startMachine = (now: number, knownUntil: number | undefined): MachineState => ({
   tracker: startTracking(now),
   counter: START_COUNTING,
+  sampler: NOTHING_SAMPLED,
   knownUntil,
 })
 
@@ -49,7 +51,10 @@ export const stepMachine = (
   now: number,
 ): { readonly state: MachineState; readonly records: NakamaRecord[]; readonly changed: boolean } => {
   if (input.type === 'stop') return { state: before, records: lastWord(machine, before), changed: false }
-  if (input.type === 'say-again') return { state: before, records: repeated(machine, before, now), changed: false }
+  if (input.type === 'say-again') {
+    const state = { ...before, sampler: NOTHING_SAMPLED }
+    return { state, records: repeated(machine, before, now), changed: false }
+  }
   const { state: tracker, outputs } = step(machine.timing, before.tracker, toTrackerInput(machine, input), now)
   const records = outputs.map(output => stateRecord(machine, output))
   if (before.tracker.code === undefined && outputs.length > 0) {
@@ -60,6 +65,8 @@ export const stepMachine = (
     tracker,
     knownUntil: tracker.code === undefined ? knownAfter(before, input) : undefined,
   }
+  // After an outage the first value is news, and after a step of the clock no interval can be told.
+  if (tracker.code === 'OFFLINE' || input.type === 'clock-stepped') state = { ...state, sampler: NOTHING_SAMPLED }
   if (input.type === 'reading') {
     if (machine.counter !== undefined) {
       const { signal, range } = machine.counter
@@ -67,8 +74,9 @@ export const stepMachine = (
       state = { ...state, counter: counted.state }
       if (counted.output !== undefined) records.push({ type: 'count', at: now, ...who(machine), ...counted.output })
     }
-    const samples = toSamples(machine, input.reading)
-    if (samples !== undefined) records.push(samples)
+    const sampled = stepSampler(machine, state.sampler, input.reading)
+    state = { ...state, sampler: sampled.state }
+    if (sampled.record !== undefined) records.push(sampled.record)
   }
   return { state, records, changed: outputs.some(output => output.changed) }
 }

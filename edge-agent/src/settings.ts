@@ -1,5 +1,6 @@
 import { INTERVALS, type MachineKind } from '@nakama/contract'
-import type { AgentConfig, AREAS, MachineConfig, REGISTER_TYPES, SignalConfig } from './config.ts'
+import type { AgentConfig, AREAS, MachineConfig, REGISTER_TYPES, SampleConfig, SignalConfig } from './config.ts'
+import type { Exceptions, SampledSignal } from './sampler.ts'
 import type { Sharing } from './sharing.ts'
 import {
   CNC_BITS,
@@ -31,7 +32,7 @@ export interface MachineSettings {
   readonly rules: Rules
   readonly timing: Timing
   readonly counter: { readonly signal: string; readonly range: number } | undefined
-  readonly samples: readonly string[]
+  readonly samples: readonly SampledSignal[]
 }
 
 export interface ModbusMachine {
@@ -103,8 +104,22 @@ const resolveMachine = (machine: MachineConfig): MachineSettings => ({
     machine.counter === undefined
       ? undefined
       : { signal: machine.counter, range: rangeOf(machine.signals[machine.counter]) },
-  samples: machine.samples ?? [],
+  samples: (machine.samples ?? []).map(resolveSample),
 })
+
+/** A named signal is recorded with every reading; one with settings by exception, and at least once a minute. */
+export const DEFAULT_EXCEPTIONS: Exceptions = {
+  deadband: 0,
+  deadbandPercent: 0,
+  minIntervalMs: 0,
+  maxIntervalMs: 60_000,
+}
+
+const resolveSample = (sample: SampleConfig): SampledSignal => {
+  if (typeof sample === 'string') return { signal: sample, exceptions: undefined }
+  const { signal, ...given } = sample
+  return { signal, exceptions: { ...DEFAULT_EXCEPTIONS, ...given } }
+}
 
 const modbusMachine = ({ source, signals }: MachineConfig): ModbusMachine => ({
   type: 'modbus-tcp',

@@ -50,6 +50,10 @@ describe('a good configuration', () => {
       source: { port: 502, unit: 1, pollMs: 1_000 },
       timing: { idleAfterMs: 300_000, runningGapMs: 10_000, offlineAfterMs: 30_000, heartbeatMs: 300_000 },
     })
+    const sampled = { ...MACHINE, samples: [{ signal: 'speed', deadband: 5 }] }
+    expect(resolveSettings(config(sampled)).machines[0]?.samples).toEqual([
+      { signal: 'speed', exceptions: { deadband: 5, deadbandPercent: 0, minIntervalMs: 0, maxIntervalMs: 60_000 } },
+    ])
     const slow = resolveSettings(config({ ...MACHINE, source: { ...MACHINE.source, pollMs: 20_000 } }))
     expect(slow.machines[0]?.timing.offlineAfterMs).toBe(60_000)
   })
@@ -106,6 +110,12 @@ describe('what a schema cannot see', () => {
       'machines.0.rules.alarm.0',
     ],
     ['a signal that nobody uses', [{ ...MACHINE, samples: [] }], 'machines.0.signals.speed'],
+    ['a signal sampled twice', [{ ...MACHINE, samples: ['speed', { signal: 'speed' }] }], 'machines.0.samples.1'],
+    [
+      'a shortest interval that is longer than the longest',
+      [{ ...MACHINE, samples: [{ signal: 'speed', minIntervalMs: 61_000 }] }],
+      'machines.0.samples.0.minIntervalMs',
+    ],
     ['a sample of no signal', [{ ...MACHINE, samples: ['speed', 'load'] }], 'machines.0.samples'],
     ['a counter of no signal', [{ ...MACHINE, counter: 'parts' }], 'machines.0.counter'],
     ['no signals', [{ ...OPCUA, signals: {} }], 'machines.0.signals'],

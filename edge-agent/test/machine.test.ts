@@ -13,15 +13,19 @@ const MACHINE: MachineSettings = {
   rules: { running: [{ signal: 'on', is: true }], idle: [{ signal: 'on', is: false }] },
   timing: { ...durations, heartbeatMs: 300_000 },
   counter: { signal: 'parts', range: 2 ** 32 },
-  samples: ['speed'],
+  samples: [{ signal: 'speed', exceptions: undefined }],
 }
 const T = 1_700_000_000_000
 
-const run = (knownUntil: number | undefined, inputs: readonly (readonly [number, MachineInput])[]) => {
+const run = (
+  knownUntil: number | undefined,
+  inputs: readonly (readonly [number, MachineInput])[],
+  machine = MACHINE,
+) => {
   let state = startMachine(T, knownUntil)
   const records: NakamaRecord[] = []
   for (const [at, input] of inputs) {
-    const next = stepMachine(MACHINE, state, input, T + at)
+    const next = stepMachine(machine, state, input, T + at)
     state = next.state
     records.push(...next.records)
   }
@@ -114,6 +118,23 @@ it('records parts and samples with each reading', () => {
     { type: 'count', at: T + 1_000, ...who, parts: 1, total: 11 },
     { type: 'samples', ...who, at: [T + 2_000], signals: { speed: [1_400] } },
   ])
+})
+
+it('records the first value anew after an outage, a step of the clock, and for a new database, though it has not changed', () => {
+  const exceptions = { deadband: 1, deadbandPercent: 0, minIntervalMs: 0, maxIntervalMs: 3_600_000 }
+  const { records } = run(
+    undefined,
+    [
+      ...[read(0, { on: true, speed: 5 }), read(1_000, { on: true, speed: 5 })],
+      ...[tick(31_000), read(32_000, { on: true, speed: 5 }), read(33_000, { on: true, speed: 5 })],
+      ...[[34_000, { type: 'clock-stepped', byMs: 1_000 }] as const, read(35_000, { on: true, speed: 5 })],
+      ...[[36_000, { type: 'say-again' }] as const, read(37_000, { on: true, speed: 5 })],
+      read(38_000, { on: true, speed: 5 }),
+    ],
+    { ...MACHINE, samples: [{ signal: 'speed', exceptions }] },
+  )
+  const sampledAt = records.flatMap(record => (record.type === 'samples' ? record.at : []))
+  expect(sampledAt).toEqual([0, 32_000, 35_000, 37_000].map(ms => T + ms))
 })
 
 describe('the last word', () => {

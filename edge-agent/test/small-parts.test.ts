@@ -3,7 +3,6 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { watchClock } from '../src/clock.ts'
 import { START_COUNTING, stepCounter } from '../src/counter.ts'
-import { toSamples } from '../src/sampler.ts'
 import { mayLeave, statusMachines } from '../src/sharing.ts'
 import type { Value } from '../src/sources/source.ts'
 
@@ -79,31 +78,6 @@ describe('sharing', () => {
       expect(leaving(level, true)).toEqual(records.map(record => record.type))
       expect(statusMachines({ level, telemetry: false }, machines)).toEqual(machines)
     }
-  })
-})
-
-describe('samples', () => {
-  const machine = { id: 'm', kind: 'laser', samples: ['a', 'b', 'c'] } as const
-
-  it('are numbers, with booleans as 0 and 1', () =>
-    expect(toSamples(machine, { at: 7, values: { a: 1.5, b: true, c: null, d: 4 } })).toEqual({
-      type: 'samples',
-      machine: 'm',
-      kind: 'laser',
-      at: [7],
-      signals: { a: [1.5], b: [1], c: [null] },
-    }))
-
-  it('never carry a text', () =>
-    expect(toSamples(machine, { at: 7, values: { a: 'O1234 SECRET', b: false, c: Number.NaN } })?.signals).toEqual({
-      a: [null],
-      b: [0],
-      c: [null],
-    }))
-
-  it('are none without a value', () => {
-    expect(toSamples(machine, { at: 7, values: { a: 'text', b: null } })).toBe(undefined)
-    expect(toSamples({ ...machine, samples: [] }, { at: 7, values: { a: 1 } })).toBe(undefined)
   })
 })
 
