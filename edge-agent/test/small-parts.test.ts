@@ -1,9 +1,7 @@
-import type { NakamaRecord } from '@nakama/contract'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { watchClock } from '../src/clock.ts'
 import { START_COUNTING, stepCounter } from '../src/counter.ts'
-import { mayLeave, statusMachines } from '../src/sharing.ts'
 import type { Value } from '../src/sources/source.ts'
 
 const count = (range: number, ...values: Value[]) => {
@@ -48,36 +46,6 @@ describe('the counter', () => {
         expect(parts.reduce<number>((sum, one) => sum + (one ?? 0), 0)).toBe(total - first)
       }),
     )
-  })
-})
-
-describe('sharing', () => {
-  const about = { machine: 'm', kind: 'laser' } as const
-  const records: NakamaRecord[] = [
-    { type: 'profile', at: 1, ...about, name: 'x' },
-    { type: 'state', at: 1, ...about, code: 'IDLE', since: 1 },
-    { type: 'samples', ...about, at: [1], signals: { a: [1] } },
-    { type: 'count', at: 1, ...about, parts: 1, total: 1 },
-    { type: 'gap', at: 1, machine: 'm', from: 0, to: 1, what: 'all', why: 'agent-stopped' },
-    { type: 'gap', at: 1, machine: null, from: 0, to: 1, what: 'samples', why: 'journal-full' },
-  ]
-  const leaving = (level: 'private' | 'aggregate' | 'availability' | 'named', telemetry: boolean) =>
-    records.filter(record => mayLeave({ level, telemetry }, record)).map(record => record.type)
-  const machines = { m: { kind: 'laser', name: 'x', code: 'IDLE', since: 1 } } as const
-
-  it('lets nothing of a machine leave a private shop, with or without telemetry', () => {
-    for (const telemetry of [true, false]) {
-      expect(leaving('private', telemetry)).toEqual(['gap'])
-      expect(statusMachines({ level: 'private', telemetry }, machines)).toEqual({})
-    }
-  })
-
-  it('lets counts and samples leave only with telemetry', () => {
-    for (const level of ['aggregate', 'availability', 'named'] as const) {
-      expect(leaving(level, false)).toEqual(['profile', 'state', 'gap', 'gap'])
-      expect(leaving(level, true)).toEqual(records.map(record => record.type))
-      expect(statusMachines({ level, telemetry: false }, machines)).toEqual(machines)
-    }
   })
 })
 
