@@ -45,21 +45,41 @@ const CODES: { readonly [name in Exclude<RuleName, 'offline'>]: KnownCode } = {
   idle: 'IDLE',
 }
 
+/** How the rules came to what they say of one reading. */
+export interface Finding {
+  /** Null: the signals show nothing. */
+  readonly evidence: Evidence | null
+  /** The first rule that holds, and which of its conditions; undefined when none does. */
+  readonly rule: RuleName | undefined
+  readonly condition: Condition | undefined
+  /** Rules before that one of which nobody knows whether they hold, because a signal has no good value. */
+  readonly uncertain: readonly RuleName[]
+}
+
 /**
- * The state that the signals show, or null when they show none: no rule holds, the machine says itself that it cannot be
- * reached, or it looks idle but something that would say otherwise has no good value. Unknown is never idle.
+ * The state that the signals show, and why. They show none when no rule holds, when the machine says itself that it cannot
+ * be reached, or when it looks idle but something that would say otherwise has no good value. Unknown is never idle.
  */
-export const evaluate = (rules: Rules, values: Values): Evidence | null => {
-  let uncertain = false
-  for (const name of RULE_NAMES) {
-    const answer = anyOf(rules[name] ?? [], values)
-    if (answer === null) uncertain = true
+export const find = (rules: Rules, values: Values): Finding => {
+  const uncertain: RuleName[] = []
+  for (const rule of RULE_NAMES) {
+    const conditions = rules[rule] ?? []
+    const answer = anyOf(conditions, values)
+    if (answer === null) uncertain.push(rule)
     if (answer !== true) continue
-    if (name === 'offline') return null
-    const code = CODES[name]
-    return code === 'IDLE' && uncertain ? null : { code, done: name === 'done' }
+    const condition = conditions.find(one => holds(one, values) === true)
+    return { evidence: evidenceOf(rule, uncertain.length > 0), rule, condition, uncertain }
   }
-  return null
+  return { evidence: null, rule: undefined, condition: undefined, uncertain }
+}
+
+/** The state that the signals show, or null when they show none (see `find`). */
+export const evaluate = (rules: Rules, values: Values): Evidence | null => find(rules, values).evidence
+
+const evidenceOf = (rule: RuleName, isUncertain: boolean): Evidence | null => {
+  if (rule === 'offline') return null
+  const code = CODES[rule]
+  return code === 'IDLE' && isUncertain ? null : { code, done: rule === 'done' }
 }
 
 /** Whether a condition holds; null when a signal that would decide it has no good value (three-valued logic after Kleene). */

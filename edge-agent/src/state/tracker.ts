@@ -112,7 +112,7 @@ export const step = (
   }
   if (input.type === 'reading' && input.evidence !== null) {
     state = extendStretches(state, input.evidence, now)
-    if (counts(timing, state, input.evidence, now)) {
+    if (now >= countsFrom(timing, state)) {
       say(input.evidence.code, state.shownFrom)
       state = { ...state, awayFrom: undefined, elsewhereFrom: undefined }
     }
@@ -137,20 +137,23 @@ const extendStretches = (state: TrackerState, { code, done }: Evidence, now: num
   }
 }
 
-/** Whether what the machine shows has lasted long enough to become its state. */
-const counts = (timing: Timing, state: TrackerState, shown: Evidence, now: number): boolean => {
-  const lasted = (from: number | undefined, ms: number): boolean => from !== undefined && now - from >= ms
-  if (shown.code === state.code) return false
-  if (state.code === undefined || state.code === 'OFFLINE') return true
-  if (state.code === 'ALARM') return lasted(state.awayFrom, timing.alarmClearedMs)
-  if (shown.code === 'ALARM') return lasted(state.shownFrom, timing.alarmAfterMs)
-  if (shown.code === 'IDLE') {
-    const quietMs = state.code === 'OFF' ? timing.doneAfterMs : timing.idleAfterMs
-    return lasted(state.shownFrom, quietMs) || lasted(state.doneFrom, timing.doneAfterMs)
+/** From when on what the machine shows becomes its state, should it go on showing it; never, when it is that already. */
+export const countsFrom = (timing: Timing, state: TrackerState): number => {
+  const after = (from: number | undefined, ms: number): number => (from === undefined ? NEVER : from + ms)
+  const { code, shown, shownFrom } = state
+  if (shown === undefined || shown === code) return NEVER
+  if (code === undefined || code === 'OFFLINE') return shownFrom
+  if (code === 'ALARM') return after(state.awayFrom, timing.alarmClearedMs)
+  if (shown === 'ALARM') return after(shownFrom, timing.alarmAfterMs)
+  if (shown === 'IDLE') {
+    const quietMs = code === 'OFF' ? timing.doneAfterMs : timing.idleAfterMs
+    return Math.min(after(shownFrom, quietMs), after(state.doneFrom, timing.doneAfterMs))
   }
   // A gap of exactly the limit is still bridged.
-  return state.code !== 'RUNNING' || lasted(state.elsewhereFrom, timing.runningGapMs + 1)
+  return code === 'RUNNING' ? after(state.elsewhereFrom, timing.runningGapMs + 1) : shownFrom
 }
+
+const NEVER = Number.POSITIVE_INFINITY
 
 const shift = (state: TrackerState, byMs: number): TrackerState => {
   const move = (time: number): number => Math.max(0, time + byMs)
