@@ -1,7 +1,6 @@
 import { Id, NakamaError, type Problem } from '@nakama/contract'
-import { BrokerAddress, fromConfigDir, loadConfig } from '@nakama/service'
+import { BrokerAddress, fromConfigDir, isLoopback, loadConfig } from '@nakama/service'
 import { type Static, Type } from 'typebox'
-import { isLoopback } from './hosts.ts'
 import { Register, registerSense } from './register.ts'
 
 const Http = Type.Object(

@@ -1,9 +1,10 @@
-import type { MachineStatus, NakamaRecord, StateCode } from '@nakama/contract'
+import type { MachineKind, MachineStatus, NakamaRecord, StateCode } from '@nakama/contract'
 import type { Log } from '@nakama/service'
 import { type MachineInput, type MachineState, startMachine, stateNow, stepMachine } from './machine.ts'
 import type { MachineSettings } from './settings.ts'
 import { mayLeave, type Sharing } from './sharing.ts'
 import type { ReadFailure, Reading, Sink } from './sources/source.ts'
+import { type Explanation, explain } from './state/explain.ts'
 
 /** All machines of the agent: takes readings, gives records. */
 export interface Machines extends Sink {
@@ -17,6 +18,7 @@ export interface Machines extends Sink {
   stop(): void
   status(): { [id: string]: MachineStatus }
   facts(): MachineFacts[]
+  explain(): MachineExplanation[]
 }
 
 export interface MachineFacts {
@@ -27,6 +29,17 @@ export interface MachineFacts {
   /** Of the last try to read, good or bad; of the start, before there was one. */
   readonly triedAt: number
   readonly offlineAfterMs: number
+}
+
+/** For people in the shop: what is known of a machine, and why. */
+export interface MachineExplanation extends Explanation {
+  readonly id: string
+  readonly kind: MachineKind
+  readonly name: string
+  /** Of the newest reading; null before the first. */
+  readonly readAt: number | null
+  /** Why there are no readings, and since when; null while there are. */
+  readonly failing: (ReadFailure & { readonly since: number }) | null
 }
 
 export interface MachinesOptions {
@@ -43,10 +56,10 @@ export interface MachinesOptions {
 interface Entry {
   readonly settings: MachineSettings
   state: MachineState
-  readAt: number | undefined
+  reading: Reading | undefined
   triedAt: number
-  /** Since when tries have failed; undefined while readings come. */
-  failingSince: number | undefined
+  /** Undefined while readings come. */
+  failing: (ReadFailure & { readonly since: number }) | undefined
 }
 
 export const openMachines = (options: MachinesOptions): Machines => {
@@ -55,7 +68,7 @@ export const openMachines = (options: MachinesOptions): Machines => {
   const entries = new Map<string, Entry>()
   for (const settings of options.machines) {
     const state = startMachine(started, options.knownUntil(settings.id))
-    entries.set(settings.id, { settings, state, readAt: undefined, triedAt: started, failingSince: undefined })
+    entries.set(settings.id, { settings, state, reading: undefined, triedAt: started, failing: undefined })
   }
 
   const feed = (entry: Entry, input: MachineInput, at: number): void => {
@@ -75,19 +88,20 @@ export const openMachines = (options: MachinesOptions): Machines => {
   return {
     reading(machine: string, reading: Reading) {
       const entry = entries.get(machine) as Entry
-      if (entry.failingSince !== undefined) {
-        log.info({ machine, durationMs: reading.at - entry.failingSince }, 'machine read again')
-        entry.failingSince = undefined
+      if (entry.failing !== undefined) {
+        log.info({ machine, durationMs: reading.at - entry.failing.since }, 'machine read again')
+        entry.failing = undefined
       }
-      entry.readAt = reading.at
+      entry.reading = reading
       entry.triedAt = reading.at
       feed(entry, { type: 'reading', reading }, reading.at)
     },
     failure(machine: string, { kind, message }: ReadFailure) {
       const entry = entries.get(machine) as Entry
       entry.triedAt = now()
-      if (entry.failingSince !== undefined) return
-      entry.failingSince = entry.triedAt
+      const isNew = entry.failing === undefined
+      entry.failing = { since: entry.failing?.since ?? entry.triedAt, kind, message }
+      if (!isNew) return
       log.warn({ machine, kind, reason: message, code: 'MACHINE_NOT_READ' }, 'machine not read; trying on')
     },
     tick: () => feedAll({ type: 'tick' }, now()),
@@ -95,8 +109,9 @@ export const openMachines = (options: MachinesOptions): Machines => {
       log.warn({ byMs, code: 'CLOCK_STEPPED' }, 'the clock was set')
       for (const entry of entries.values()) {
         entry.triedAt += byMs
-        if (entry.readAt !== undefined) entry.readAt += byMs
-        if (entry.failingSince !== undefined) entry.failingSince += byMs
+        const { reading, failing } = entry
+        if (reading !== undefined) entry.reading = { ...reading, at: reading.at + byMs }
+        if (failing !== undefined) entry.failing = { ...failing, since: failing.since + byMs }
         // The time is not needed, and asking for it here would ask the clock that is just being set.
         feed(entry, { type: 'clock-stepped', byMs }, 0)
       }
@@ -111,12 +126,17 @@ export const openMachines = (options: MachinesOptions): Machines => {
         ]),
       ),
     facts: () =>
-      [...entries.values()].map(({ settings, state, readAt, triedAt }) => ({
+      [...entries.values()].map(({ settings, state, reading, triedAt }) => ({
         id: settings.id,
         code: stateNow(state).code,
-        readAt,
+        readAt: reading?.at,
         triedAt,
         offlineAfterMs: settings.timing.offlineAfterMs,
+      })),
+    explain: () =>
+      [...entries.values()].map(({ settings: { id, kind, name, rules, timing }, state, reading, failing }) => ({
+        ...{ id, kind, name, readAt: reading?.at ?? null, failing: failing ?? null },
+        ...explain(rules, timing, state.tracker, reading?.values ?? {}),
       })),
   }
 }

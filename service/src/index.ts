@@ -1,6 +1,7 @@
 export * from './backoff.ts'
 export * from './config.ts'
 export * from './health.ts'
+export * from './hosts.ts'
 export * from './log.ts'
 export * from './metrics.ts'
 export * from './mqtt.ts'

@@ -1,5 +1,5 @@
+import { isOurHost } from '@nakama/service'
 import type { FastifyInstance } from 'fastify'
-import { isOurHost } from '../hosts.ts'
 import { ApiError } from './errors.ts'
 
 export interface GuardOptions {

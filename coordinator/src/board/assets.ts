@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { findPackageJSON, stripTypeScriptTypes } from 'node:module'
 import { dirname, join } from 'node:path'
-import { KIND_CODES, MACHINE_KINDS, STATE_CODES, STATES } from '@nakama/contract'
+import { fileURLToPath } from 'node:url'
 import { page } from './page.ts'
 
 export interface BoardAssets {
@@ -18,6 +18,7 @@ export interface BoardAssets {
 }
 
 const WEB = join(import.meta.dirname, '../web')
+const CONTRACT = dirname(fileURLToPath(import.meta.resolve('@nakama/contract')))
 const PUBLIC = join(WEB, 'public')
 
 /** Reads the board's sources once, at start-up, and makes of them what a browser takes (see docs/adr/0003). */
@@ -62,11 +63,11 @@ const readVendor = (path: string): string => {
   return readFileSync(join(dirname(manifest), ...inside), 'utf8').replace(/\n\/\/# sourceMappingURL=.*/, '')
 }
 
-/** Of the contract the board needs the words and colours; the schemas stay here. What is missing fails when the page links. */
+/** Of the contract the board needs the words, the colours and the time of day; the schemas stay here. These files import nothing. */
 const contractModule = (): string =>
-  Object.entries({ KIND_CODES, MACHINE_KINDS, STATE_CODES, STATES })
-    .map(([name, value]) => `export const ${name} = ${JSON.stringify(value)}\n`)
-    .join('')
+  ['kinds', 'states', 'tokyo-time']
+    .map(name => stripTypes(readFileSync(join(CONTRACT, `${name}.ts`), 'utf8')))
+    .join('\n')
 
 /** Types become white space, so that lines and columns stay. Node's notice that the function is young is left out: it is pinned by tests. */
 const stripTypes = (source: string): string => {

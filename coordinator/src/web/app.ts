@@ -1,3 +1,4 @@
+import { agoText, sinceTime } from '@nakama/contract'
 import { html } from 'htm/preact'
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { MachineView } from '../api/schemas.ts'
@@ -10,7 +11,6 @@ import { Panel } from './panel.ts'
 import { notStoredSince, type Reception, receptionOf } from './picture.ts'
 import { isWall, useFilter, useLang } from './settings.ts'
 import { Summary } from './summary.ts'
-import { ago, sinceTime } from './time.ts'
 import type { View } from './view.ts'
 import { useWall } from './wall.ts'
 import { type Lang, WORDS } from './words.ts'
@@ -103,7 +103,7 @@ const LostBanner = ({ lang, lost: { by, since }, now }: LostBannerProps): View =
   const say = by === 'stream' ? words.lostStream : words.lostFeed
   return html`
     <p class="lost" role="alert" data-lost=${by}>
-      <b>${words.lost}</b> <span>${say(sinceTime(since, now), ago(now - since, lang))}</span>
+      <b>${words.lost}</b> <span>${say(sinceTime(since, now), agoText(now - since, lang))}</span>
     </p>
   `
 }

@@ -1,9 +1,9 @@
 import type { StateCode } from '@nakama/contract'
+import { clockTime, durationText, hourMarks, sinceTime } from '@nakama/contract'
 import { html } from 'htm/preact'
 import type { TimelineAnswer } from '../api/schemas.ts'
 import { StateIcon } from './icons.ts'
 import { joinStretches, sumByState } from './stretches.ts'
-import { clockTime, duration, hourMarks, sinceTime } from './time.ts'
 import type { View } from './view.ts'
 import { hourName, type Lang, stateName, WORDS } from './words.ts'
 
@@ -21,7 +21,7 @@ export const Day = ({ lang, day }: { lang: Lang; day: TimelineAnswer }): View =>
   const stretches = joinStretches(day.intervals)
   const sums = sumByState(stretches)
   const spoken = sums
-    .map(({ state, ms }) => `${stateName(state, lang)} ${duration(ms, lang)}`)
+    .map(({ state, ms }) => `${stateName(state, lang)} ${durationText(ms, lang)}`)
     .join(lang === 'ja' ? '、' : ', ')
   return html`
     <div class="day" data-day role="img" aria-label="${words.last24h}: ${spoken}">
@@ -52,7 +52,7 @@ export const Day = ({ lang, day }: { lang: Lang; day: TimelineAnswer }): View =>
         ({ state, ms }) => html`
           <li key=${state} data-state=${state}>
             <span class="lamp"><${StateIcon} state=${state} free=${false} /></span>
-            ${shortName(state, lang)} <b>${duration(ms, lang)}</b>
+            ${shortName(state, lang)} <b>${durationText(ms, lang)}</b>
           </li>
         `,
       )}
@@ -75,7 +75,7 @@ export const Recent = ({ lang, day }: { lang: Lang; day: TimelineAnswer }): View
             <span class="recent-time">${sinceTime(from, now)}–${i === 0 ? WORDS[lang].nowWord : clockTime(to)}</span>
             <span class="lamp"><${StateIcon} state=${state} free=${false} /></span>
             <b>${shortName(state, lang)}</b>
-            <span>${duration(to - from, lang)}</span>
+            <span>${durationText(to - from, lang)}</span>
           </li>
         `,
       )}

@@ -1,8 +1,8 @@
+import { clockTime, dateText, secondsText } from '@nakama/contract'
 import { html } from 'htm/preact'
 import { Logo } from './icons.ts'
 import { useNow } from './live.ts'
 import type { Reception } from './picture.ts'
-import { clockTime, dateText, seconds } from './time.ts'
 import type { View } from './view.ts'
 import { type Lang, WORDS } from './words.ts'
 
@@ -36,7 +36,7 @@ const Clock = ({ lang, offsetMs }: { lang: Lang; offsetMs: number }): View => {
   return html`
     <p class="clock">
       <span>${dateText(now, lang)}</span>
-      <time datetime=${new Date(now).toISOString()}>${clockTime(now)}<small>:${seconds(now)}</small></time>
+      <time datetime=${new Date(now).toISOString()}>${clockTime(now)}<small>:${secondsText(now)}</small></time>
     </p>
   `
 }

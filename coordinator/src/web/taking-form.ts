@@ -1,7 +1,7 @@
+import { endOfDay, endOfWeek, sinceTime } from '@nakama/contract'
 import { html } from 'htm/preact'
 import { useState } from 'preact/hooks'
 import type { ErrorAnswer, MachineView } from '../api/schemas.ts'
-import { endOfDay, endOfWeek, sinceTime } from './time.ts'
 import type { View } from './view.ts'
 import { type Lang, WORDS, type Words } from './words.ts'
 

@@ -1,9 +1,9 @@
+import { agoText, durationText, sinceTime } from '@nakama/contract'
 import { html } from 'htm/preact'
 import { useMemo, useRef } from 'preact/hooks'
 import type { MachineView } from '../api/schemas.ts'
 import { PhoneIcon, StateIcon } from './icons.ts'
 import { keyOf } from './model.ts'
-import { ago, duration, sinceTime } from './time.ts'
 import type { View } from './view.ts'
 import { type Lang, named, stateName, WORDS } from './words.ts'
 
@@ -28,7 +28,9 @@ export const sinceText = ({ since, state }: MachineView, now: number, lang: Lang
   if (since === null) return words.neverHeard
   const at = Date.parse(since)
   const time = sinceTime(at, now)
-  return state === 'OFFLINE' ? words.lastHeard(time, ago(now - at, lang)) : words.since(time, duration(now - at, lang))
+  return state === 'OFFLINE'
+    ? words.lastHeard(time, agoText(now - at, lang))
+    : words.since(time, durationText(now - at, lang))
 }
 
 /** The state in words. Of an idle machine that nobody may have, not that it is free. */

@@ -1,6 +1,5 @@
-import { MACHINE_KINDS, type MachineKind, STATES } from '@nakama/contract'
+import { clockTime, MACHINE_KINDS, type MachineKind, STATES } from '@nakama/contract'
 import type { StateChoice } from './model.ts'
-import { clockTime } from './time.ts'
 
 export type Lang = 'ja' | 'en'
 

@@ -17,7 +17,7 @@ export const clockTime = (ms: number): string => {
   return `${twoDigits(Math.floor(minutes / 60))}:${twoDigits(minutes % 60)}`
 }
 
-export const seconds = (ms: number): string => twoDigits(Math.floor(ms / 1000) % 60)
+export const secondsText = (ms: number): string => twoDigits(Math.floor(ms / 1000) % 60)
 
 /** 11月24日(火), Tue 24 Nov */
 export const dateText = (ms: number, lang: 'ja' | 'en'): string => dates[lang].format(ms)
@@ -27,7 +27,7 @@ export const sinceTime = (ms: number, now: number): string =>
   dayOf(ms) === dayOf(now) ? clockTime(ms) : `${shortDate.format(ms)} ${clockTime(ms)}`
 
 /** Whole minutes below a day, hours above: 25分, 3時間5分, 2日4時間. */
-export const duration = (ms: number, lang: 'ja' | 'en'): string => {
+export const durationText = (ms: number, lang: 'ja' | 'en'): string => {
   const units = lang === 'ja' ? { d: '日', h: '時間', m: '分', gap: '' } : { d: ' d', h: ' h', m: ' min', gap: ' ' }
   if (ms < MINUTE_MS) return lang === 'ja' ? '1分未満' : '< 1 min'
   const minutes = Math.floor(ms / MINUTE_MS)
@@ -38,9 +38,9 @@ export const duration = (ms: number, lang: 'ja' | 'en'): string => {
 }
 
 /** How long past: 25分前, 25 min ago. */
-export const ago = (ms: number, lang: 'ja' | 'en'): string => {
+export const agoText = (ms: number, lang: 'ja' | 'en'): string => {
   if (ms < MINUTE_MS) return lang === 'ja' ? '1分以内' : 'less than a minute ago'
-  return lang === 'ja' ? `${duration(ms, lang)}前` : `${duration(ms, lang)} ago`
+  return lang === 'ja' ? `${durationText(ms, lang)}前` : `${durationText(ms, lang)} ago`
 }
 
 /** Midnight in Tokyo at the end of the day on which `ms` falls. */

@@ -1,16 +1,16 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import {
-  ago,
+  agoText,
   clockTime,
   dateText,
-  duration,
+  durationText,
   endOfDay,
   endOfWeek,
   hourMarks,
-  seconds,
+  secondsText,
   sinceTime,
-} from '../src/web/time.ts'
+} from '../src/tokyo-time.ts'
 
 // Tuesday in Tokyo.
 const AT = Date.parse('2026-11-24T14:05:09+09:00')
@@ -21,7 +21,7 @@ test('the clock is that of the shops, as the formatter of the platform has it', 
   const tokyo = new Intl.DateTimeFormat('en-GB', { timeZone: 'Asia/Tokyo', timeStyle: 'medium' })
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 4_000_000_000_000 }), ms => {
-      expect(`${clockTime(ms)}:${seconds(ms)}`).toBe(tokyo.format(ms))
+      expect(`${clockTime(ms)}:${secondsText(ms)}`).toBe(tokyo.format(ms))
     }),
   )
 })
@@ -40,13 +40,17 @@ test('a time of another day says which, by the calendar of Tokyo', () => {
 
 test('durations are whole minutes, then hours, then days', () => {
   const lengths = [30_000, 25 * MIN, HOUR, 3 * HOUR + 5 * MIN, 26 * HOUR, 48 * HOUR]
-  expect(lengths.map(ms => duration(ms, 'ja'))).toEqual(['1分未満', '25分', '1時間', '3時間5分', '1日2時間', '2日'])
-  expect(lengths.map(ms => duration(ms, 'en'))).toEqual(['< 1 min', '25 min', '1 h', '3 h 5 min', '1 d 2 h', '2 d'])
+  expect(lengths.map(ms => durationText(ms, 'ja'))).toEqual(['1分未満', '25分', '1時間', '3時間5分', '1日2時間', '2日'])
+  expect(lengths.map(ms => durationText(ms, 'en'))).toEqual(['< 1 min', '25 min', '1 h', '3 h 5 min', '1 d 2 h', '2 d'])
 })
 
 test('what is just past is said in words, even when the clocks disagree by a little', () => {
-  expect([ago(-500, 'ja'), ago(59_999, 'ja'), ago(25 * MIN, 'ja')]).toEqual(['1分以内', '1分以内', '25分前'])
-  expect([ago(0, 'en'), ago(25 * MIN, 'en')]).toEqual(['less than a minute ago', '25 min ago'])
+  expect([agoText(-500, 'ja'), agoText(59_999, 'ja'), agoText(25 * MIN, 'ja')]).toEqual([
+    '1分以内',
+    '1分以内',
+    '25分前',
+  ])
+  expect([agoText(0, 'en'), agoText(25 * MIN, 'en')]).toEqual(['less than a minute ago', '25 min ago'])
 })
 
 test('today ends at midnight in Tokyo, the week on Sunday night', () => {
