@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import {
   atMost,
@@ -17,6 +18,7 @@ import { type Host, readHost, synchronisedReader } from './host.ts'
 import { openJournal } from './journal/journal.ts'
 import { type MachineFacts, openMachines } from './machines.ts'
 import { boardRoutes } from './page/board-routes.ts'
+import { pageRoutes } from './page/routes.ts'
 import { type MachineSettings, resolveSettings } from './settings.ts'
 import { statusMachines } from './sharing.ts'
 import { modbusSource } from './sources/modbus.ts'
@@ -111,6 +113,20 @@ export const startAgent = async (context: ServiceContext<AgentConfig>, givenHost
     })
   }, TICK_MS)
 
+  const boardPages = boardRoutes({ shop, agent, board, log, metrics })
+  const statusPages = pageRoutes({
+    facts: () => ({
+      ...{ shop, agent, at: now(), version: packageJson.version, sharing: settings.sharing },
+      broker: { connected: uplink.connected, lastAckAt: uplink.lastAckAt },
+      journal: journal.stats(),
+      isBoardMoved: board.isMoved,
+      clockSynchronised: clock.synchronised,
+      taking: taking.current,
+      machines: machines.explain(),
+    }),
+    taking,
+    hosts: [hostname(), `${hostname()}.local`].map(name => name.toLowerCase()),
+  })
   const health = await startHealthServer(
     config.http,
     () => {
@@ -129,7 +145,7 @@ export const startAgent = async (context: ServiceContext<AgentConfig>, givenHost
       )
     },
     metrics,
-    boardRoutes({ shop, agent, board, log, metrics }),
+    (request, response) => boardPages(request, response) || statusPages(request, response),
   )
   metrics.gauge('board_moved', '1 while the card is in another board and nothing is sent', () => Number(board.isMoved))
   if (board.isMoved) {

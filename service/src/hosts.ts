@@ -17,3 +17,16 @@ export const isOurHost = (header: string | undefined, names: readonly string[]):
     .toLowerCase()
   return host === 'localhost' || isIP(host) !== 0 || names.includes(host)
 }
+
+/**
+ * Whether a browser sends this on behalf of somebody else's page. A request without these headers comes from no browser, and
+ * so from nobody who could be tricked into sending it.
+ */
+export const isForeignOrigin = (headers: { readonly [name: string]: string | string[] | undefined }): boolean => {
+  const { origin, host } = headers
+  const site = headers['sec-fetch-site']
+  if (site !== undefined && site !== 'same-origin' && site !== 'none') return true
+  return origin !== undefined && hostOf(String(origin)) !== host
+}
+
+const hostOf = (origin: string): string | undefined => (URL.canParse(origin) ? new URL(origin).host : undefined)

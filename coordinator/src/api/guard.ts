@@ -1,4 +1,4 @@
-import { isOurHost } from '@nakama/service'
+import { isForeignOrigin, isOurHost } from '@nakama/service'
 import type { FastifyInstance } from 'fastify'
 import { ApiError } from './errors.ts'
 
@@ -43,17 +43,11 @@ export const securityHeaders = (scriptHashes: readonly string[]): { readonly [na
   'cross-origin-opener-policy': 'same-origin',
 })
 
-/** A request without these headers comes from no browser, and so from nobody who could be tricked into sending it. */
 const refuseForeignOrigin = (headers: { readonly [name: string]: string | string[] | undefined }): void => {
-  const { origin, host } = headers
-  const site = headers['sec-fetch-site']
-  const foreignSite = site !== undefined && site !== 'same-origin' && site !== 'none'
-  if (!foreignSite && (origin === undefined || hostOf(String(origin)) === host)) return
+  if (!isForeignOrigin(headers)) return
   throw new ApiError('COORDINATOR_ORIGIN_FOREIGN', {
     path: 'headers.origin',
-    expected: `http(s)://${String(host)}, for changes are taken from our own pages only`,
-    got: JSON.stringify(origin ?? site).slice(0, 80),
+    expected: `http(s)://${String(headers.host)}, for changes are taken from our own pages only`,
+    got: JSON.stringify(headers.origin ?? headers['sec-fetch-site']).slice(0, 80),
   })
 }
-
-const hostOf = (origin: string): string | undefined => (URL.canParse(origin) ? new URL(origin).host : undefined)
