@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import type { NakamaRecord, StateRecord } from '@nakama/contract'
 import { createMetrics, loadConfig, type ReadyMessage } from '@nakama/service'
 import { describe, expect, it, vi } from 'vitest'
@@ -75,6 +76,12 @@ const startProcess = async (configFile: string, later: Later): Promise<ChildProc
   return child
 }
 
+const runMain = async (argv: readonly string[]) => {
+  const child = spawn(process.execPath, [MAIN, ...argv], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const [[code], out, err] = await Promise.all([once(child, 'exit'), text(child.stdout), text(child.stderr)])
+  return { code: code as number | null, out, err }
+}
+
 const startPath = async (later: Later) => {
   const machine = await startMachine(later)
   const broker = await startTestBroker()
@@ -119,6 +126,31 @@ describe.concurrent('an agent', () => {
     expect(ingest.records()[0]?.type).toMatch(/gap|profile|samples/)
     await agent.stop()
     expect(statusesOf(broker, AGENT).at(-1)?.online).toBe(false)
+  })
+
+  it('explains its machines on a terminal, and says how it is when it is not there', async ({ onTestFinished }) => {
+    const { machine, ingest, configFile } = await startPath(onTestFinished)
+    const agent = await startHere(configFile, onTestFinished)
+    await until(() => expect(statesIn(ingest.records()).at(-1)?.code).toBe('RUNNING'))
+    const { port } = new URL(agent.addresses.http as string)
+    const content = configText(machine.port, 1).replace(
+      'http: { host: 127.0.0.1, port: 0 }',
+      `http: { host: 127.0.0.1, port: ${port} }`,
+    )
+    const sameAddress = await writeConfig(content, onTestFinished)
+    const explained = await runMain(['--explain', '--config', sameAddress, '--machine', 'lathe-1'])
+    expect(explained).toMatchObject({ code: 0, err: '' })
+    expect(explained.out).toMatch(/■ 旋盤1号機（NC旋盤 NC lathe, lathe-1）\n {2}運転中 \/ Running/)
+    expect(explained.out).toMatch(/「運転」の条件：cycle = true \/ rule running\n/)
+    expect(explained.out).toMatch(/\* cycle = ON\n {6}tick = \d+\n$/)
+    await agent.stop()
+    expect(await runMain(['--explain', '--config', sameAddress])).toMatchObject({
+      ...{ code: 2, out: '' },
+      err: expect.stringContaining(`AGENT_SILENT: http://127.0.0.1:${port}: expected an agent that runs`),
+    })
+    expect((await runMain(['--explain', '--config', sameAddress, '--machine', 'mill'])).err).toBe(
+      'EXPLAIN_BAD_ARGUMENT: --machine: expected one of lathe-1, got "mill"\n',
+    )
   })
 
   it('loses nothing when the broker dies and an empty one takes its place', async ({ onTestFinished }) => {

@@ -10,7 +10,7 @@ export const STYLE = `
 body { margin: 0 auto; padding: .75rem; max-width: 44rem; background: var(--paper); color: var(--ink); font: 1rem/1.5 'Noto Sans CJK JP', 'Hiragino Sans', 'Yu Gothic', sans-serif }
 h1 { font-size: 1.15rem; margin: 0 0 .5rem } h2 { font-size: 1.1rem; margin: 0 }
 small { font-size: .8em; font-weight: normal; color: var(--soft) }
-p { margin: .25rem 0 } .bad, [data-good='false'] dd { color: var(--bad) }
+p { margin: .25rem 0 } [data-good='false'] dd, td[data-good='false'] { color: var(--bad) }
 #silent, .stop { background: #ffd21f; color: #1a1400; padding: .5rem .75rem; border-radius: .5rem } #silent small, .stop * { color: inherit }
 th { white-space: nowrap }
 .taking { font-size: 1.3rem; font-weight: bold; padding: .6rem .75rem; border-radius: .5rem; background: #1a66bd; color: #fff }

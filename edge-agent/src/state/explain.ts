@@ -76,12 +76,26 @@ const shownBy = ({ evidence, rule, condition, uncertain }: Finding): Shown => ({
 const signalsOf = (rules: Rules, values: Values): ShownSignal[] => {
   const conditions = RULE_NAMES.flatMap(name => rules[name] ?? [])
   const deciding = new Set(signalsIn(conditions))
-  const words = new Set(wordsIn(conditions))
+  const words = new Set([...STANDARD_WORDS, ...wordsIn(conditions)])
   return Object.entries(values).map(([name, value]) => {
     const isHiddenText = typeof value === 'string' && !words.has(value)
     return { name, value: isHiddenText ? null : value, isHiddenText, decides: deciding.has(name) }
   })
 }
+
+/** Of MTConnect's vocabulary what rules need not name: good words that tell nothing of the work. */
+const STANDARD_WORDS = [
+  'AVAILABLE',
+  'UNAVAILABLE',
+  'NORMAL',
+  'WARNING',
+  'FAULT',
+  'ARMED',
+  'TRIGGERED',
+  'ON',
+  'OFF',
+  'READY',
+]
 
 const wordsIn = (conditions: readonly Condition[]): string[] =>
   conditions.flatMap(({ is, in: among = [], any = [], all = [], not }) => [
