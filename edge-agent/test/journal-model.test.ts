@@ -17,6 +17,7 @@ type Command =
   | { readonly do: 'crash'; readonly operations: number; readonly isPowerCut: boolean }
   | { readonly do: 'disk-full'; readonly isFull: boolean }
   | { readonly do: 'disk-fails'; readonly operation: Operation; readonly times: number }
+  | { readonly do: 'others'; readonly leaveMebibytes: number }
   | { readonly do: 'rot'; readonly file: number; readonly place: number; readonly bit: number; readonly cut: boolean }
 
 const lane = fc.constantFrom<Lane>(...LANES)
@@ -76,6 +77,12 @@ const FAULTS: fc.Arbitrary<Command>[] = [
   fc.record({ do: fc.constant('dead-letter' as const), lane }),
 ]
 
+/** Around the 256 MiB that are left to others. */
+const OTHERS: fc.Arbitrary<Command> = fc.record({
+  do: fc.constant('others' as const),
+  leaveMebibytes: fc.constantFrom(0, 3, 100, 255, 257, 262, 270, 1_000),
+})
+
 const ROT: fc.Arbitrary<Command> = fc.record({
   do: fc.constant('rot' as const),
   file: fc.nat(),
@@ -128,6 +135,8 @@ const play = async (seed: number, commands: readonly Command[], maxBytes: number
     }
   }
   let isRotten = false
+  let segmentsMaxBytes = Number.POSITIVE_INFINITY
+  const segmentBytes = (): number => disk.names().filter(name => name.endsWith('.segment')).length * MIB
 
   const run = async (command: Command): Promise<void> => {
     switch (command.do) {
@@ -212,6 +221,15 @@ const play = async (seed: number, commands: readonly Command[], maxBytes: number
       case 'disk-full':
         disk.setFull(command.isFull)
         return
+      case 'others': {
+        // No file is being made while they come, and it notices in a while.
+        await journal.flush()
+        disk.leave(command.leaveMebibytes * MIB)
+        await vi.advanceTimersByTimeAsync(5_000)
+        const { freeBytes } = await disk.storage().space()
+        segmentsMaxBytes = Math.max(NEEDED_BYTES, segmentBytes() + Math.max(0, freeBytes - 256 * MIB))
+        return
+      }
       case 'disk-fails':
         disk.fail(command.operation, command.times)
         return
@@ -240,6 +258,7 @@ const play = async (seed: number, commands: readonly Command[], maxBytes: number
   for (const command of commands) {
     await run(command)
     expect(disk.usedBytes()).toBeLessThanOrEqual(maxBytes)
+    expect(segmentBytes()).toBeLessThanOrEqual(segmentsMaxBytes)
   }
 
   disk.setFull(false)
@@ -263,6 +282,10 @@ const play = async (seed: number, commands: readonly Command[], maxBytes: number
   })
   return { missing, unexplained, gaps }
 }
+
+const MIB = 1024 * 1024
+/** Without these files a journal cannot work. */
+const NEEDED_BYTES = 6 * MIB
 
 /** More than the commands below can fill. */
 const ROOMY_BYTES = 64 * 1024 * 1024
@@ -299,6 +322,11 @@ describe('whatever happens in whatever order', () => {
 
   it('tells by a gap what a full or failing disk costs, and never exceeds its bound', () =>
     check([...BASE, FLOODING, ...FAULTS], JOURNAL_MIN_BYTES, ({ unexplained }) => expect(unexplained).toEqual([])))
+
+  it('tells by a gap what others on the disk cost, and never grows into what is theirs', () =>
+    check([...BASE, FLOODING, ...FAULTS.slice(1), OTHERS, OTHERS], 32 * MIB, ({ unexplained }) =>
+      expect(unexplained).toEqual([]),
+    ))
 
   it('tells by a gap what a flipped bit or a cut file costs', () =>
     check([...BASE, ROLLING, ROT], ROOMY_BYTES, ({ unexplained }) => expect(unexplained).toEqual([])))
