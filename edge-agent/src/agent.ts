@@ -113,7 +113,8 @@ export const startAgent = async (context: ServiceContext<AgentConfig>, givenHost
     })
   }, TICK_MS)
 
-  const boardPages = boardRoutes({ shop, agent, board, log, metrics })
+  const hosts = [hostname(), `${hostname()}.local`].map(name => name.toLowerCase())
+  const boardPages = boardRoutes({ shop, agent, board, hosts, log, metrics })
   const statusPages = pageRoutes({
     facts: () => ({
       ...{ shop, agent, at: now(), version: packageJson.version, sharing: settings.sharing },
@@ -125,7 +126,7 @@ export const startAgent = async (context: ServiceContext<AgentConfig>, givenHost
       machines: machines.explain(),
     }),
     taking,
-    hosts: [hostname(), `${hostname()}.local`].map(name => name.toLowerCase()),
+    hosts,
   })
   const health = await startHealthServer(
     config.http,

@@ -185,7 +185,7 @@ describe.concurrent('a card in another board', () => {
     }
     expect(page).toContain('新しいエージェント名')
     expect(page).toContain('Enrol this one anew')
-    expect(page).toContain(`&#60;${ORIGINAL}&#62;`)
+    expect(page).toContain(`&lt;${ORIGINAL}&gt;`)
     expect(page).not.toContain(`<${ORIGINAL}`)
     await post(agent, `token=${await agent.token()}`)
     const after = await agent.page()
@@ -210,7 +210,7 @@ describe.concurrent('a card in another board', () => {
       ['another port of this address', 403, good, { origin: `http://127.0.0.1:${Number(port) + 1}` }],
       ['a browser that says another site', 403, good, { 'sec-fetch-site': 'cross-site' }],
       ['a browser that says a neighbour', 403, good, { 'sec-fetch-site': 'same-site' }],
-      ['a name that was made to point here', 403, good, { host: 'evil.example', origin: 'http://evil.example' }],
+      ['a name that was made to point here', 421, good, { host: 'evil.example', origin: 'http://evil.example' }],
       ['another kind of body', 415, good, { 'content-type': 'text/plain' }],
       ['too much', 413, `${good}&more=${'x'.repeat(2_000)}`],
     ]
@@ -223,7 +223,7 @@ describe.concurrent('a card in another board', () => {
     expect(path.broker.accepted()).toBe(connects)
     // A name that points here is not told the token either.
     const rebound = await ask(agent, 'GET', { host: 'evil.example' })
-    expect(rebound.status).toBe(403)
+    expect(rebound.status).toBe(421)
     expect(rebound.body).not.toContain(token)
 
     // As a browser sends the page's own form.

@@ -1,14 +1,14 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { isIP } from 'node:net'
-import { hostname } from 'node:os'
 import type { AgentId } from '@nakama/contract'
-import type { Log, Metrics, MoreRoutes } from '@nakama/service'
+import { isForeignOrigin, isOurHost, type Log, type Metrics, type MoreRoutes } from '@nakama/service'
 import type { Board } from '../journal/board.ts'
 import { BOARD_PAGE_POLICY, boardPage, refusedPage } from './board-page.ts'
 
 export interface BoardRoutesOptions extends AgentId {
   readonly board: Board
+  /** Names under which a browser may ask for the page, besides addresses and localhost. */
+  readonly hosts: readonly string[]
   readonly log: Log
   readonly metrics: Metrics
 }
@@ -22,11 +22,13 @@ const FORM = 'application/x-www-form-urlencoded'
  * `GET /board` shows which board the card belongs to; `POST /board` with the token of that page says that it was moved. A page
  * of another site that a browser of the shop shows can make neither: it knows no token, and its browser says where it comes from.
  */
-export const boardRoutes = ({ shop, agent, board, log, metrics }: BoardRoutesOptions): MoreRoutes => {
+export const boardRoutes = ({ shop, agent, board, hosts, log, metrics }: BoardRoutesOptions): MoreRoutes => {
   const token = randomBytes(TOKEN_BYTES).toString('hex')
   const confirmations = metrics.counter('board_confirmations', 'Times that somebody said the card was moved', [
     'result',
   ])
+
+  const told = new Set<string>()
 
   const reply = (response: ServerResponse, status: number, html: string): void => {
     response.writeHead(status, { ...HEADERS, 'content-type': 'text/html; charset=utf-8' })
@@ -38,14 +40,16 @@ export const boardRoutes = ({ shop, agent, board, log, metrics }: BoardRoutesOpt
   }
   const refuse = (response: ServerResponse, status: number, why: string): void => {
     confirmations.inc({ result: 'refused' })
-    log.warn({ why, code: 'BOARD_REFUSED' }, 'a request about the board was refused')
+    // Once: who asks without end must not wear out the card.
+    if (!told.has(why)) log.warn({ why, code: 'BOARD_REFUSED' }, 'a request about the board was refused')
+    told.add(why)
     // What is left of the request is not waited for.
     response.setHeader('connection', 'close')
     reply(response, status, refusedPage())
   }
 
   const confirm = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    if (!isFromHere(request)) return refuse(response, 403, 'another site')
+    if (isForeignOrigin(request.headers)) return refuse(response, 403, 'another site')
     if (request.headers['content-type']?.split(';')[0]?.trim() !== FORM) return refuse(response, 415, 'no form')
     const body = await bodyOf(request)
     if (body === undefined) return refuse(response, 413, 'too long')
@@ -64,12 +68,10 @@ export const boardRoutes = ({ shop, agent, board, log, metrics }: BoardRoutesOpt
 
   return (request, response) => {
     if (request.url?.split('?')[0] !== PATH) return false
-    if (request.method === 'GET' || request.method === 'HEAD') {
-      if (isOwnName(request.headers.host)) show(response, 200)
-      else refuse(response, 403, 'another name')
-    } else if (request.method === 'POST') {
-      confirm(request, response).catch(() => response.destroy())
-    } else {
+    if (!isOurHost(request.headers.host, hosts)) refuse(response, 421, 'another name')
+    else if (request.method === 'GET' || request.method === 'HEAD') show(response, 200)
+    else if (request.method === 'POST') confirm(request, response).catch(() => response.destroy())
+    else {
       response.writeHead(405, { ...HEADERS, allow: 'GET, HEAD, POST' })
       response.end()
     }
@@ -85,21 +87,6 @@ const HEADERS = {
   // With `no-referrer` a browser would not say where the form comes from.
   'referrer-policy': 'same-origin',
 } as const
-
-/** What a browser says of where a form comes from; curl says nothing, and has no visitor who could be tricked. */
-const isFromHere = ({ headers }: IncomingMessage): boolean => {
-  const { host, origin, 'sec-fetch-site': site } = headers
-  if (!isOwnName(host)) return false
-  if (site !== undefined && site !== 'same-origin') return false
-  return origin === undefined || origin === `http://${host}`
-}
-
-/** An address, or the system's own name: any other might be a stranger's, made to point here. */
-const isOwnName = (host: string | undefined): boolean => {
-  const name = host?.replace(/:[0-9]+$/, '').toLowerCase() ?? ''
-  const own = hostname().toLowerCase()
-  return isIP(name.replaceAll(/[[\]]/g, '')) !== 0 || ['localhost', own, `${own}.local`].includes(name)
-}
 
 /** Undefined when it is longer than the form of the page can be. */
 const bodyOf = async (request: IncomingMessage): Promise<string | undefined> => {
