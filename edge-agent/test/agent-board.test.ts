@@ -140,7 +140,9 @@ describe.concurrent('a card in another board', () => {
     const wanted = path.ticks()
     await until(() => expect(path.ticksStored().at(-1)).toBeGreaterThanOrEqual(wanted))
     const ticks = path.ticksStored()
-    expect(ticks).toEqual(ticks.map((_, i) => i + 1))
+    expect(ticks).toEqual([...new Set(ticks)].toSorted((a, b) => a - b))
+    // The one that was on its way at each of the two stops may be missing, and no other.
+    expect((ticks.at(-1) as number) - ticks.length).toBeLessThanOrEqual(2)
     expect(ticks.length).toBeGreaterThan(stored + 25)
     expect(statusesOf(path.broker, AGENT).at(-1)).toMatchObject({ online: true })
     expect(await again.health()).toMatchObject({ status: 200, ok: true, boardMoved: false, cardSerial: OTHER })
