@@ -53,7 +53,7 @@ const clockJson = ({ shiftMs, unsynchronised }: BatchClock): string => {
 export const joinBatches = (lines: readonly string[]): string => lines.join('\n')
 
 export type DecodedBatch =
-  | { readonly ok: true; readonly batch: BatchEnvelope; readonly bytes: number }
+  | { readonly ok: true; readonly batch: BatchEnvelope; readonly line: string; readonly bytes: number }
   /** `unknown-version`: an agent newer than this ingest; not acknowledged, so that the agent keeps it. `malformed`: never any use. */
   | {
       readonly ok: false
@@ -92,5 +92,5 @@ const decodeLine = (line: string): DecodedBatch => {
   }
   const checked = envelope.check(parsed)
   if (!checked.ok) return { ok: false, why: 'malformed', problem: formatProblems(checked.problems), line }
-  return { ok: true, batch: checked.value, bytes: Buffer.byteLength(line) }
+  return { ok: true, batch: checked.value, line, bytes: Buffer.byteLength(line) }
 }

@@ -92,6 +92,9 @@ export const startPath = async (options: PathOptions): Promise<Path> => {
 /** Halves the memory that loading OPC UA takes at first; a Pi has none to spare. */
 const SMALL = ['--max-semi-space-size=1']
 
+/** Under load it would otherwise hold three times as much for what is young, and never give it back. */
+const MODEST = ['--max-semi-space-size=16']
+
 export const agentName = (shop: string): string => `agent-${shop}`
 
 const specsOf = (options: PathOptions, fleet: readonly DemoShop[], dataDir: string): ProcessSpec[] => {
@@ -114,7 +117,7 @@ const specsOf = (options: PathOptions, fleet: readonly DemoShop[], dataDir: stri
       config: (_of, own) => brokerConfig(fleet, options.mqttPort ?? 0, own),
     },
     {
-      ...{ name: 'ingest', main: mainOf('ingest'), needs: ['broker'] },
+      ...{ name: 'ingest', main: mainOf('ingest'), nodeFlags: MODEST, needs: ['broker'] },
       config: (of, own) => ingestConfig((options.ingestBrokerUrl ?? (url => url))(mqtt(of)), dataDir, own),
     },
     {

@@ -49,8 +49,8 @@ export type IngestConfig = Static<typeof IngestConfig>
 
 export const DEFAULT_LIMITS = {
   gatherMs: 50,
-  queueMaxBytes: 64 * MIB,
-  groupMaxBytes: 8 * MIB,
+  queueMaxBytes: 16 * MIB,
+  groupMaxBytes: 2 * MIB,
   deadLettersMaxBytes: 64 * MIB,
   agents: 20_000,
   machines: 200_000,

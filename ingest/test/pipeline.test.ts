@@ -183,6 +183,34 @@ describe('the way from records to the store', () => {
     expect(signals.tick).toEqual(Array.from({ length: 4_000 }, (_, i) => i))
   })
 
+  it('grants to all agents together no more than half of what may wait', async () => {
+    const { shop } = await bench.fresh({ limits: { queueMaxBytes: 400_000 } })
+    const agents = Array.from({ length: 20 }, (_, i) => ({ shop, agent: `pi-${i}` }))
+    for (let round = 1; round <= 6; round++) {
+      bench.now += 2_000
+      for (const { agent } of agents) {
+        const journal = openJournal()
+        journal.append(epochOf(round), [{ ...state(bench.now, 'IDLE', bench.now), machine: agent } as NakamaRecord])
+        bench.pipeline.records({ shop, agent }, message(journal.unacked()))
+      }
+      await vi.waitFor(() => expect(bench.acks).toHaveLength(20 * round))
+    }
+    const granted = bench.acks.slice(-20).reduce((sum, { window }) => sum + window, 0)
+    expect(granted).toBeLessThanOrEqual(200_000)
+    expect(granted).toBeGreaterThan(100_000)
+  })
+
+  it('counts what waits in octets, however the text is written', async () => {
+    const who = await bench.fresh({ limits: { queueMaxBytes: 20_000 } })
+    const journal = openJournal()
+    const profile = { type: 'profile', at: MORNING, machine: 'm1', kind: 'nc-lathe', name: '旋'.repeat(80) } as const
+    journal.append(epochOf(1), Array<NakamaRecord>(80).fill(profile))
+    expect(message(journal.unacked()).length).toBeLessThan(20_000)
+    bench.pipeline.records(who, message(journal.unacked()))
+    expect(await bench.metrics()).toContain('nakama_ingest_shed_messages_total{why="queue-full"} 1')
+    expect(bench.pipeline.facts().queuedBytes).toBe(0)
+  })
+
   it('takes from one agent no more than a little over its window at once, so that there is room for the others', async () => {
     const flood = await bench.fresh()
     const lock = new DatabaseSync(bench.storeFile)

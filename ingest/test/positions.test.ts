@@ -8,8 +8,8 @@ const EPOCH = '00000000000000aa'
 
 const arrived = (seq: number, oldest: number, epoch = EPOCH, lane: Lane = 'events'): PositionInput => ({
   type: 'arrived',
-  batch: { v: 1, lane, epoch, seq, oldest, records: [] },
-  bytes: 100,
+  batch: { lane, epoch, seq, oldest },
+  text: new Uint8Array(100),
 })
 const stored = (seq: number, epoch = EPOCH): PositionInput => ({ type: 'stored', lane: 'events', epoch, seq })
 

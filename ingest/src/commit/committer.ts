@@ -125,7 +125,7 @@ export const startCommitter = (options: CommitterOptions): Committer => {
     group.lessons.forEach(({ series, presumed: claim }, i) => {
       machines.learnt(series, plans[i]!.tail, claim)
     })
-    for (const { bytes } of batches) queuedBytes -= bytes
+    for (const { text } of batches) queuedBytes -= text.length
     count(metrics, group, dead, now())
     for (const at of group.newestAt) newestAt = Math.max(newestAt ?? 0, at)
     options.onStored(batches)
@@ -134,7 +134,7 @@ export const startCommitter = (options: CommitterOptions): Committer => {
   return {
     submit(batch) {
       waiting.push(batch)
-      queuedBytes += batch.bytes
+      queuedBytes += batch.text.length
       wake()
     },
     presume(ref, claim) {
@@ -168,7 +168,7 @@ export const startCommitter = (options: CommitterOptions): Committer => {
 const takeUpTo = (batches: readonly TakenBatch[], maxBytes: number): TakenBatch[] => {
   let bytes = 0
   const end = batches.findIndex((batch, i) => {
-    bytes += batch.bytes
+    bytes += batch.text.length
     return bytes > maxBytes && i > 0
   })
   return batches.slice(0, end === -1 ? batches.length : end)

@@ -1,5 +1,6 @@
-import type { AgentId, Lane, NakamaRecord, RecordType } from '@nakama/contract'
+import { type AgentId, decodeBatches, type Lane, type NakamaRecord, type RecordType } from '@nakama/contract'
 import type { MachineRef, StoreWrite } from '@nakama/store'
+import { realRecords } from '../intake/real-time.ts'
 import { type BadRecord, sortRecord } from '../intake/sort.ts'
 import type { Claim } from '../timeline/intervals.ts'
 import { type Machines, machineKey } from '../timeline/machines.ts'
@@ -11,9 +12,8 @@ export interface TakenBatch {
   readonly lane: Lane
   readonly epoch: string
   readonly seq: number
-  readonly records: readonly unknown[]
-  /** On the wire. */
-  readonly bytes: number
+  /** As on the wire. */
+  readonly text: Uint8Array
 }
 
 /** Everything that goes into the store together. */
@@ -58,7 +58,7 @@ export const assemble = (
   for (const batch of batches) {
     const { shop } = batch.from
     let newest = 0
-    for (const input of batch.records) {
+    for (const input of recordsIn(batch.text)) {
       const sorted = sortRecord(batch.from, input, now)
       if (!sorted.ok) {
         bad.push({ ...sorted, batch })
@@ -84,6 +84,12 @@ export const assemble = (
   }))
   return { writes, lessons, bad, records, values, newestAt }
 }
+
+/** Read once more, now that they are needed. */
+const recordsIn = (text: Uint8Array): readonly unknown[] =>
+  decodeBatches(Buffer.from(text.buffer, text.byteOffset, text.byteLength).toString()).flatMap(decoded =>
+    decoded.ok ? realRecords(decoded.batch) : [],
+  )
 
 const valuesIn = (record: NakamaRecord): number =>
   record.type === 'samples' ? record.at.length * Object.keys(record.signals).length : 1

@@ -5,7 +5,6 @@ import type { TakenBatch } from '../commit/group.ts'
 import type { IngestMetrics } from '../metrics.ts'
 import type { Agent, Agents } from './agents.ts'
 import { type Arrival, type PositionInput, step } from './positions.ts'
-import { realRecords } from './real-time.ts'
 import { NO_TWINS, stepTwins } from './twins.ts'
 import { grantWindow, WINDOW_LIMITS } from './window.ts'
 
@@ -45,6 +44,9 @@ const TWINS_TOLD_MS = 10 * 60_000
 
 export const createIntake = (options: IntakeOptions): Intake => {
   const { agents, now, log, metrics } = options
+  // What all may send at once must find room, or most of it would come in vain.
+  const totalBytes = Math.min(WINDOW_LIMITS.totalBytes, Math.floor(options.queueMaxBytes / 2))
+  const windowLimits = { ...WINDOW_LIMITS, totalBytes }
   let senders = { count: 0, countedAt: 0 }
 
   const feed = (agent: Agent, input: PositionInput): number => {
@@ -59,9 +61,8 @@ export const createIntake = (options: IntakeOptions): Intake => {
     return acked
   }
 
-  const take = (agent: Agent, { batch, bytes }: Arrival): void => {
+  const take = (agent: Agent, { batch, text }: Arrival): void => {
     const { lane, epoch, seq } = batch
-    const records = realRecords(batch)
     metrics.batches.inc({ outcome: 'taken' })
     const twins = stepTwins(agent.twins.get(lane) ?? NO_TWINS, epoch, now())
     agent.twins.set(lane, twins.state)
@@ -72,8 +73,8 @@ export const createIntake = (options: IntakeOptions): Intake => {
       agent.twinsToldAt = now()
       log.error({ ...agent.id, code: 'AGENT_TWINS' }, 'two journals of one agent send in turn: was its card copied?')
     }
-    agent.inHandBytes += bytes
-    options.submit({ from: agent.id, lane, epoch, seq, records, bytes })
+    agent.inHandBytes += text.length
+    options.submit({ from: agent.id, lane, epoch, seq, text })
   }
 
   const acknowledge = (agent: Agent, { lane, epoch, seq }: Pick<Ack, 'lane' | 'epoch' | 'seq'>): void => {
@@ -84,7 +85,7 @@ export const createIntake = (options: IntakeOptions): Intake => {
       senders = { count, countedAt: at }
     }
     const pressed = options.queuedBytes() > options.queueMaxBytes * PRESSED_AT
-    agent.windowBytes = grantWindow(WINDOW_LIMITS, agent.windowBytes, senders.count, pressed)
+    agent.windowBytes = grantWindow(windowLimits, agent.windowBytes, senders.count, pressed)
     metrics.acks.inc()
     const window = agent.windowBytes
     options.publishAck(agent.id, { v: CONTRACT_VERSION, store: options.storeId, lane, epoch, seq, window, at })
@@ -92,23 +93,25 @@ export const createIntake = (options: IntakeOptions): Intake => {
 
   return {
     records(from, payload) {
+      const bytes = Buffer.byteLength(payload)
       // The journal of the agent has it: it comes again when there is room.
-      if (options.queuedBytes() + agents.heldBytes + payload.length > options.queueMaxBytes) {
+      if (options.queuedBytes() + agents.heldBytes + bytes > options.queueMaxBytes) {
         metrics.shed.inc({ why: 'queue-full' })
         return
       }
       const agent = agents.of(from)
-      if (agent.inHandBytes + payload.length > IN_HAND_MAX_BYTES) {
+      if (agent.inHandBytes + bytes > IN_HAND_MAX_BYTES) {
         metrics.shed.inc({ why: 'agent-too-fast' })
         return
       }
-      metrics.receivedBytes.inc(payload.length)
+      metrics.receivedBytes.inc(bytes)
       agent.sentAt = now()
       const again = new Map<string, Pick<Ack, 'lane' | 'epoch' | 'seq'>>()
       for (const decoded of decodeBatches(payload)) {
         if (decoded.ok) {
-          const { lane, epoch } = decoded.batch
-          const seq = feed(agent, { type: 'arrived', batch: decoded.batch, bytes: decoded.bytes })
+          const { lane, epoch, seq: own, oldest } = decoded.batch
+          const batch = { lane, epoch, seq: own, oldest }
+          const seq = feed(agent, { type: 'arrived', batch, text: Buffer.from(decoded.line) })
           if (seq >= 0) {
             metrics.batches.inc({ outcome: 'stored-before' })
             again.set(`${lane}/${epoch}`, { lane, epoch, seq })
@@ -129,9 +132,9 @@ export const createIntake = (options: IntakeOptions): Intake => {
     stored(batches) {
       const newest = new Map<string, TakenBatch>()
       for (const batch of batches) {
-        const { from, lane, epoch, bytes } = batch
+        const { from, lane, epoch, text } = batch
         const agent = agents.of(from)
-        agent.inHandBytes = Math.max(0, agent.inHandBytes - bytes)
+        agent.inHandBytes = Math.max(0, agent.inHandBytes - text.length)
         // Of one stream the batches come in order: the last one stands for all.
         newest.set(`${from.shop}/${from.agent}/${lane}/${epoch}`, batch)
       }

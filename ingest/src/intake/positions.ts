@@ -1,9 +1,10 @@
 import type { BatchEnvelope, Lane } from '@nakama/contract'
 
-/** A batch as it came, with its size on the wire in bytes. */
+/** A batch as it came. Its records stay text until they are stored: as objects they would take five times the room. */
 export interface Arrival {
-  readonly batch: BatchEnvelope
-  readonly bytes: number
+  readonly batch: Pick<BatchEnvelope, 'lane' | 'epoch' | 'seq' | 'oldest'>
+  /** As on the wire. */
+  readonly text: Uint8Array
 }
 
 /** One lane and epoch of one agent. Always stored ≤ taken, and nothing held is ≤ taken + 1. */
@@ -52,7 +53,7 @@ export const step = (
   input: PositionInput,
 ): { readonly state: Positions; readonly outputs: PositionOutput[] } => {
   if (input.type === 'stored') return stored(before, input)
-  const { batch, bytes } = input
+  const { batch, text } = input
   const { lane, epoch, seq, oldest } = batch
   const stream = skipTo(find(before, batch) ?? { lane, epoch, stored: 0, taken: 0, held: new Map() }, oldest - 1)
   if (seq <= stream.stored) {
@@ -62,16 +63,16 @@ export const step = (
     return { state: put(limits, before, stream), outputs: [{ type: 'ignored' }] }
   }
   if (seq > stream.taken + 1) {
-    if (before.heldBytes + bytes > limits.heldMaxBytes) {
+    if (before.heldBytes + text.length > limits.heldMaxBytes) {
       return { state: put(limits, before, stream), outputs: [{ type: 'no-room' }] }
     }
-    const held = new Map(stream.held).set(seq, { batch, bytes })
+    const held = new Map(stream.held).set(seq, { batch, text })
     return { state: put(limits, before, { ...stream, held }), outputs: [{ type: 'held' }] }
   }
   const { stream: next, taken } = takeInTurn({ ...stream, taken: seq })
   return {
     state: put(limits, before, next),
-    outputs: [{ batch, bytes }, ...taken].map(arrival => ({ type: 'take', ...arrival })),
+    outputs: [{ batch, text }, ...taken].map(arrival => ({ type: 'take', ...arrival })),
   }
 }
 
@@ -115,6 +116,6 @@ const put = ({ streamsMax }: PositionLimits, { streams }: Positions, stream: Str
   const others = streams.filter(other => other.lane !== stream.lane || other.epoch !== stream.epoch)
   const kept = [...others, stream].slice(-streamsMax)
   let heldBytes = 0
-  for (const { held } of kept) for (const { bytes } of held.values()) heldBytes += bytes
+  for (const { held } of kept) for (const { text } of held.values()) heldBytes += text.length
   return { streams: kept, heldBytes }
 }

@@ -38,7 +38,7 @@ export interface WriterLimits {
 }
 
 export const PAGE_BYTES = 4096
-const CACHE_KIB = 64 * 1024
+const CACHE_KIB = 16 * 1024
 const READER_CACHE_KIB = 32 * 1024
 const READER_BUSY_TIMEOUT_MS = 2_000
 

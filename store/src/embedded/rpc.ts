@@ -18,6 +18,8 @@ export interface Rpc {
 
 const REQUESTS_MAX = 1_000
 const RESTART_AFTER_MS = 1_000
+/** A transaction at a time is parsed and forgotten: more room for what is young is only held, and never given back. */
+const YOUNG_MAX_MB = 16
 
 /** @throws NakamaError when the store cannot be opened. */
 export const openRpc = async (settings: WorkerSettings): Promise<Rpc> => {
@@ -84,7 +86,11 @@ interface Thread {
 const startThread = (settings: WorkerSettings): Promise<Thread> => {
   const { file } = settings
   // Whatever flags the process itself was started with are not the worker's business.
-  const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: settings, execArgv: [] })
+  const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+    workerData: settings,
+    execArgv: [],
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MAX_MB },
+  })
   const waiting = new Map<number, { resolve: (answer: Answer) => void; reject: (error: Error) => void }>()
   let why = 'it ended'
   let alive = true

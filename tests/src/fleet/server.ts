@@ -37,7 +37,7 @@ export const startFleetServer = (folder: string, shops: number, machines: number
         }),
       },
       {
-        ...{ name: 'ingest', main: mainOf('ingest'), needs: ['broker'] },
+        ...{ name: 'ingest', main: mainOf('ingest'), nodeFlags: ['--max-semi-space-size=16'], needs: ['broker'] },
         config: of => ({
           ...{ id: 'main', http, store, dataDir: join(folder, 'ingest') },
           broker: access(of('broker').mqtt, 'ingest:main'),
