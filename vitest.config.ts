@@ -12,7 +12,7 @@ const SLOW = [
   'demo/test/supervisor.test.ts',
   'edge-agent/test/{agent,agent-board,agent-clock,agent-config,journal,journal-boots,journal-faults,journal-headroom,journal-kill,journal-lock,journal-model,modbus,opcua,uplink}.test.ts',
   'ingest/test/{both-lanes,ingest,pipeline}.test.ts',
-  'service/test/run.test.ts',
+  'service/test/{run,systemd}.test.ts',
   'simulators/test/{logs,modbus,opcua}.test.ts',
   'store/test/embedded-{crash,damage,limits}.test.ts',
 ]

@@ -13,7 +13,7 @@ import packageJson from '../package.json' with { type: 'json' }
 import { type AgentClock, openAgentClock } from './agent-clock.ts'
 import { watchClock } from './clock.ts'
 import type { AgentConfig } from './config.ts'
-import { agentHealth } from './health.ts'
+import { agentHealth, isWorking } from './health.ts'
 import { type Host, readHost, synchronisedReader } from './host.ts'
 import { openJournal } from './journal/journal.ts'
 import { type MachineFacts, openMachines } from './machines.ts'
@@ -170,6 +170,7 @@ export const startAgent = async (context: ServiceContext<AgentConfig>, givenHost
   let stopping: Promise<void> | undefined
   return {
     addresses: { http: health.url },
+    isWell: () => isWorking({ machines: machines.facts(), tickedAt }, now()),
     stop: () => {
       stopping ??= stop()
       return stopping

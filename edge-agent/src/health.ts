@@ -16,6 +16,16 @@ export interface AgentFacts {
 /** The clockwork beats every second; this late, the process is stuck or starved. */
 const TICK_MAX_AGE_MS = 10_000
 
+/** Whether it goes on asking its machines. Where it does not, only a new start can help. */
+export const isWorking = (facts: Pick<AgentFacts, 'machines' | 'tickedAt'>, now: number): boolean =>
+  isTicking(facts, now) && notAsked(facts, now).length === 0
+
+const isTicking = ({ tickedAt }: Pick<AgentFacts, 'tickedAt'>, now: number): boolean =>
+  now - tickedAt <= TICK_MAX_AGE_MS
+
+const notAsked = ({ machines }: Pick<AgentFacts, 'machines'>, now: number) =>
+  machines.filter(machine => now - machine.triedAt > machine.offlineAfterMs)
+
 /**
  * Good is an agent that goes on asking its machines. A machine that does not answer is the machine's affair and shows as
  * OFFLINE (shops cut the breaker at night), and a broker that is away is what the journal is for; both are in the details,
@@ -23,15 +33,13 @@ const TICK_MAX_AGE_MS = 10_000
  */
 export const agentHealth = (facts: AgentFacts, now: number): Health => {
   const age = (at: number | null | undefined): number | null => (at === null || at === undefined ? null : now - at)
-  const stuck = facts.machines.filter(machine => now - machine.triedAt > machine.offlineAfterMs)
-  const ticking = now - facts.tickedAt <= TICK_MAX_AGE_MS
   const perMachine = facts.machines.flatMap(machine => [
     [`machine.${machine.id}.lastReadingAgeMs`, age(machine.readAt)] as const,
     [`machine.${machine.id}.state`, machine.code] as const,
   ])
   return {
-    ok: ticking && stuck.length === 0 && !facts.board.isMoved,
-    ready: ticking,
+    ok: isWorking(facts, now) && !facts.board.isMoved,
+    ready: isTicking(facts, now),
     details: {
       brokerConnected: facts.brokerConnected,
       lastAckAgeMs: age(facts.lastAckAt),
@@ -45,7 +53,9 @@ export const agentHealth = (facts: AgentFacts, now: number): Health => {
       cardSerial: facts.board.cardSerial ?? null,
       machines: facts.machines.length,
       machinesHeard: facts.machines.filter(machine => machine.code !== 'OFFLINE').length,
-      machinesNotAsked: stuck.map(machine => machine.id).join(' '),
+      machinesNotAsked: notAsked(facts, now)
+        .map(machine => machine.id)
+        .join(' '),
       ...Object.fromEntries(perMachine),
     },
   }

@@ -4,6 +4,7 @@ import type { Static, TSchema } from 'typebox'
 import { loadConfig } from './config.ts'
 import { createLog, type Log } from './log.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
+import { tellSystemd } from './systemd.ts'
 
 export interface ServiceContext<C> {
   readonly config: C
@@ -20,6 +21,8 @@ export interface ServiceContext<C> {
 export interface RunningService {
   /** Where it listens, by protocol, with the real ports: `{ http: 'http://127.0.0.1:8080' }`. */
   readonly addresses: { readonly [protocol: string]: string }
+  /** Whether it does its work; where it does not, systemd's watchdog starts it anew. Default: as long as it runs. */
+  readonly isWell?: () => boolean
   /** Idempotent; lets go of everything that it started. */
   stop(): Promise<void>
 }
@@ -87,6 +90,7 @@ export const runService = async <S extends TSchema>(definition: ServiceDefinitio
     })
     stopOnRequest(service, log)
     log.info({ addresses: service.addresses }, 'ready')
+    tellSystemd({ env: process.env, pid: process.pid, isWell: service.isWell ?? (() => true), log })
     process.send?.({ type: 'ready', addresses: service.addresses } satisfies ReadyMessage)
   } catch (error) {
     log.fatal({ err: error, code: error instanceof NakamaError ? error.code : undefined }, 'cannot start')

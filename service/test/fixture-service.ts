@@ -13,6 +13,6 @@ await runService({
       () => ({ ok: config.healthy, ready: true, details: { lastReadingAgeMs: 12 } }),
       metrics,
     )
-    return { addresses: { http: server.url }, stop: server.stop }
+    return { addresses: { http: server.url }, isWell: () => config.healthy, stop: server.stop }
   },
 })
