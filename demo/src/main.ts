@@ -7,7 +7,7 @@ import { messageOf, NakamaError } from '@nakama/contract'
 import { type DemoArgs, parseDemoArgs, USAGE } from './args.ts'
 import { FLEET } from './fleet.ts'
 import { claimFolder } from './folder.ts'
-import { type Path, startPath, timesAt } from './path.ts'
+import { agentName, type Path, startPath, timesAt } from './path.ts'
 import type { ProcessEvent } from './supervisor.ts'
 
 // Standard output has the ready line and the result; what happens in between is told on standard error.
@@ -44,6 +44,7 @@ const run = async (args: DemoArgs): Promise<void> => {
     })
     await untilHeard(path.url)
     process.stdout.write(`ready ${path.url}\n`)
+    for (const line of pagesOf(path)) say(line)
     say(hint(args, folder))
     await Promise.race([stopRequested, ...(args.forMs === undefined ? [] : [after(args.forMs)])])
   } finally {
@@ -64,6 +65,12 @@ const tell = (event: ProcessEvent): void => {
     say(`  ✗ ${event.name.padEnd(16)} 停止 (${event.how})、${inS} 秒後に再起動 / ended, again in ${inS} s`)
   }
 }
+
+/** The owner of a shop sees his own page, on his own Pi. */
+const pagesOf = (path: Path): string[] => [
+  '  工場の画面 / pages of the shops:',
+  ...FLEET.map(({ shop }) => `    ${shop.padEnd(14)} ${path.addresses(agentName(shop)).http}`),
+]
 
 const hint = (args: DemoArgs, folder: string): string => {
   const end =
