@@ -1,6 +1,7 @@
 import type { MachineKind, MachineStatus, NakamaRecord, StateCode } from '@nakama/contract'
 import type { Log } from '@nakama/service'
 import { type MachineInput, type MachineState, startMachine, stateNow, stepMachine } from './machine.ts'
+import { createReadingTimes } from './reading-times.ts'
 import type { MachineSettings } from './settings.ts'
 import { mayLeave, type Sharing } from './sharing.ts'
 import type { ReadFailure, Reading, Sink } from './sources/source.ts'
@@ -56,6 +57,7 @@ export interface MachinesOptions {
 interface Entry {
   readonly settings: MachineSettings
   state: MachineState
+  readonly ownTime: (at: number) => number
   reading: Reading | undefined
   triedAt: number
   /** Undefined while readings come. */
@@ -68,7 +70,8 @@ export const openMachines = (options: MachinesOptions): Machines => {
   const entries = new Map<string, Entry>()
   for (const settings of options.machines) {
     const state = startMachine(started, options.knownUntil(settings.id))
-    entries.set(settings.id, { settings, state, reading: undefined, triedAt: started, failing: undefined })
+    const ownTime = createReadingTimes()
+    entries.set(settings.id, { settings, state, ownTime, reading: undefined, triedAt: started, failing: undefined })
   }
 
   const feed = (entry: Entry, input: MachineInput, at: number): void => {
@@ -86,8 +89,9 @@ export const openMachines = (options: MachinesOptions): Machines => {
   }
 
   return {
-    reading(machine: string, reading: Reading) {
+    reading(machine: string, taken: Reading) {
       const entry = entries.get(machine) as Entry
+      const reading = { ...taken, at: entry.ownTime(taken.at) }
       if (entry.failing !== undefined) {
         log.info({ machine, durationMs: reading.at - entry.failing.since }, 'machine read again')
         entry.failing = undefined

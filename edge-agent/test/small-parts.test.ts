@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { watchClock } from '../src/clock.ts'
 import { START_COUNTING, stepCounter } from '../src/counter.ts'
+import { createReadingTimes } from '../src/reading-times.ts'
 import type { Value } from '../src/sources/source.ts'
 
 const count = (range: number, ...values: Value[]) => {
@@ -69,5 +70,19 @@ describe('the clock', () => {
     expect(pass(-10_800_000, 0)).toBe(wall)
     expect(pass(500, 500)).toBe(wall)
     expect(told).toEqual([3_600_000, -10_800_000])
+  })
+})
+
+describe('the times of readings', () => {
+  it("are the clock's, and each is given once, even when the clock is set back", () => {
+    const ownTime = createReadingTimes()
+    expect([1_000, 2_000, 3_001].map(ownTime)).toEqual([1_000, 2_000, 3_001])
+    expect([1_000, 2_001, 3_000, 1_000].map(ownTime)).toEqual([1_001, 2_001, 3_000, 1_002])
+  })
+  it('are remembered for so long and no longer', () => {
+    const ownTime = createReadingTimes()
+    for (let at = 0; at < 2_000; at++) ownTime(at * 1_000)
+    expect(ownTime(1_999_000 - 1_023_000)).toBe(976_001)
+    expect(ownTime(0)).toBe(0)
   })
 })
