@@ -109,7 +109,12 @@ const JOURNAL_MAX_BYTES = 64 * 1024 * 1024
 
 export const agentConfig = (
   { shop, agent, machines }: DemoShop,
-  where: { readonly brokerUrl: string; readonly dataDir: string; readonly simulators: Addresses },
+  where: {
+    readonly brokerUrl: string
+    readonly dataDir: string
+    readonly simulators: Addresses
+    readonly clockFile?: string | undefined
+  },
   times: AgentTimes,
   own: Addresses | undefined,
   journalMaxBytes = JOURNAL_MAX_BYTES,
@@ -122,6 +127,7 @@ export const agentConfig = (
   journal: { maxBytes: journalMaxBytes },
   sharing: 'named',
   telemetry: true,
+  ...(where.clockFile === undefined ? {} : { clock: { synchronised: { file: where.clockFile } } }),
   machines: machines.map(each => machineConfig(shop, each, where.simulators, times)),
 })
 

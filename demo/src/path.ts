@@ -37,6 +37,10 @@ export interface PathOptions extends Pick<SupervisorOptions, 'onEvent' | 'readyT
   readonly brokerUrlFor?: (shop: string, brokerUrl: string) => string
   /** The same for ingest. */
   readonly ingestBrokerUrl?: (brokerUrl: string) => string
+  /** The `main.ts` that runs as an agent, when it is not the agent's own. */
+  readonly agentMain?: string
+  /** For a shop's agent: the file that is there once the clock is right. Without it the agent finds out as it does by default. */
+  readonly clockFileFor?: (shop: string) => string
 }
 
 export interface Path extends Supervisor {
@@ -130,13 +134,14 @@ const specsOf = (options: PathOptions, fleet: readonly DemoShop[], dataDir: stri
       return {
         ...{
           name: agentName(shop.shop),
-          main: mainOf('edge-agent'),
+          main: options.agentMain ?? mainOf('edge-agent'),
           nodeFlags: SMALL,
           needs: ['broker', 'simulators'],
         },
         config: (of, own) => {
           const brokerUrl = brokerUrlFor(shop.shop, mqtt(of))
-          const where = { brokerUrl, dataDir, simulators: of('simulators') }
+          const clockFile = options.clockFileFor?.(shop.shop)
+          const where = { brokerUrl, dataDir, simulators: of('simulators'), clockFile }
           return agentConfig(shop, where, times, own, options.journalMaxBytes)
         },
       }

@@ -6,6 +6,7 @@ import { DEFAULT_WAITS } from '../src/expected-states.ts'
 import type { MachineEvidence, RunFacts } from '../src/faults/judge/evidence.ts'
 import { complaintsOf, judgeMachine } from '../src/faults/judge/judge.ts'
 import { clipped, minutesOf, without } from '../src/faults/judge/spans.ts'
+import type { Step } from '../src/faults/ledger.ts'
 import { formatTable, totalsOf } from '../src/faults/table.ts'
 
 const S = 1_000
@@ -17,7 +18,7 @@ const facts: RunFacts = {
   span: { from: SINCE, to: END },
   pollMs: S,
   waits: { ...DEFAULT_WAITS, idleAfterMs: 20 * S },
-  ...{ outages: [], frozen: [], corrupted: [], full: [] },
+  ...{ outages: [], frozen: [], corrupted: [], full: [], stepped: [] },
 }
 const truly = (second: number, state: TruthLine['state'], reachable = true): TruthLine => ({
   ...{ at: at(second), simAt: 0, state, done: false, reachable, activity: '', doorOpen: false, parts: 0 },
@@ -157,6 +158,153 @@ describe('the judge of readings', () => {
   it('wants at least half of all ticks', () => {
     const few = evidence({ stored: ticks(0, 50) })
     expect(complaints(facts, few)).toContainEqual(expect.stringContaining('fewer than half'))
+  })
+})
+
+/** As an agent stores them whose clock is off by so much from one second to another. */
+const stampedBy = (step: Step, served = ticks(0, 120)) =>
+  served
+    .map(({ at: truly, tick }) => ({ at: step.from <= truly && truly < step.to ? truly + step.byMs : truly, tick }))
+    .toSorted((a, b) => a.at - b.at)
+const stepOf = (from: number, to: number, byMs: number, process = 'agent-s'): Step => ({
+  ...{ process, from: at(from), to: at(to), byMs },
+})
+const steppedBy = (...stepped: Step[]): RunFacts => ({ ...facts, stepped })
+
+describe('the judge of clocks', () => {
+  const away = (given: RunFacts, of: MachineEvidence) =>
+    judgeMachine(given, of).away.map(({ tick, byMs }) => [tick, byMs])
+  const off = (byMs: number) => ticks(0, 120).map(line => (line.tick === 500 ? { ...line, at: line.at + byMs } : line))
+
+  it('complains of a tick that is stored at another time than it was served, and allows for its way', () => {
+    expect(complaints(facts, evidence({ stored: off(900) }))).toEqual([])
+    expect(away(facts, evidence({ stored: off(1_100) }))).toEqual([[500, 1_100]])
+    expect(away(facts, evidence({ stored: off(-50) }))).toEqual([])
+    expect(away(facts, evidence({ stored: off(-200) }))).toEqual([[500, -200]])
+    expect(complaints(facts, evidence({ stored: off(-200) }))).toEqual([
+      expect.stringMatching(/tick 500 of .* is stored -0\.2 s away from when it was served/),
+    ])
+  })
+  it('lets a value that was pushed wait for its poll, too', () => {
+    expect(away(facts, evidence({ reading: 'stream', stored: off(1_900) }))).toEqual([])
+    expect(away(facts, evidence({ reading: 'stream', stored: off(2_100) }))).toEqual([[500, 2_100]])
+  })
+  it('lets what was served to a frozen agent be stamped when it was not any more', () => {
+    const frozen = (process: string) => ({ ...facts, frozen: [{ process, from: at(49.5), to: at(55) }] })
+    expect(away(frozen('agent-s'), evidence({ stored: off(5_500) }))).toEqual([])
+    expect(away(frozen('agent-s'), evidence({ stored: off(6_500) }))).toEqual([[500, 6_500]])
+    expect(away(frozen('agent-t'), evidence({ stored: off(5_500) }))).toEqual([[500, 5_500]])
+  })
+  it.each([30_500, -30_500, 250, -250])('takes a clock that is %i ms off for what it is, and nothing else', byMs => {
+    const step = stepOf(50, 60, byMs)
+    const stored = stampedBy(step)
+    const verdict = judgeMachine(steppedBy(step), evidence({ stored }))
+    expect(complaintsOf(verdict)).toEqual([])
+    expect(verdict.readings).toMatchObject({ served: 120, stored: 120 })
+    expect(away(steppedBy(stepOf(50, 60, 2 * byMs)), evidence({ stored }))).not.toEqual([])
+    expect(away(steppedBy(stepOf(50, 60, byMs, 'agent-t')), evidence({ stored })).length > 0).toBe(byMs !== 250)
+  })
+  it('allows no wrong time after the clock was set right', () => {
+    const longer = stampedBy(stepOf(50, 70, 30_500))
+    expect(away(steppedBy(stepOf(50, 60, 30_500)), evidence({ stored: longer }))).toHaveLength(9)
+  })
+  it('is as strict with what was read by a wrong clock', () => {
+    const step = stepOf(50, 60, -30_500)
+    const of = (change: (tick: number) => number[]) => {
+      const stored = stampedBy(step).flatMap(line => change(line.tick).map((tick, i) => ({ at: line.at + i, tick })))
+      return judgeMachine(steppedBy(step), evidence({ stored })).readings
+    }
+    expect(of(tick => [tick])).toMatchObject({ lost: [], duplicated: 0, disordered: 0 })
+    expect(of(tick => (tick === 550 ? [] : [tick])).lost.map(({ tick }) => tick)).toEqual([550])
+    expect(of(tick => (tick === 550 ? [550, 550] : [tick]))).toMatchObject({ duplicated: 1 })
+    expect(of(tick => [tick === 550 ? 560 : tick === 560 ? 550 : tick])).toMatchObject({ disordered: 1 })
+  })
+  it('calls what a wrong clock wrote over lost', () => {
+    const step = stepOf(50, 60, -30_000)
+    const stored = [...new Map(stampedBy(step).map(line => [line.at, line])).values()]
+    expect(judgeMachine(steppedBy(step), evidence({ stored })).readings.lost).toHaveLength(10)
+  })
+  it('finds holes of a machine that pushes by the true time', () => {
+    const step = stepOf(50, 60, -30_500)
+    const whole = evidence({ reading: 'stream', stored: stampedBy(step) })
+    expect(complaints(steppedBy(step), whole)).toEqual([])
+    const holed = stampedBy(step).filter(({ tick }) => tick < 520 || tick >= 570)
+    expect(judgeMachine(steppedBy(step), evidence({ reading: 'stream', stored: holed })).readings.lost).toHaveLength(4)
+  })
+  it('says so when the times of a machine that was heard do not show a step', () => {
+    const step = stepOf(50, 60, 250)
+    expect(complaints(steppedBy(step), evidence())).toContainEqual(expect.stringContaining('no time is 250 ms off'))
+    const away = [...ticks(0, 48), ...ticks(62, 120)]
+    const { unshownSteps } = judgeMachine(steppedBy(step), evidence({ served: away, stored: away }))
+    expect(unshownSteps).toEqual([])
+  })
+  it('wants a machine that is polled to be polled whatever the clock does, unless something else explains it', () => {
+    const read = [...ticks(0, 50), ...ticks(56, 120)]
+    const told = evidence({ served: read, stored: read })
+    expect(complaints(facts, told)).toEqual([expect.stringContaining('not polled from')])
+    expect(complaints(facts, evidence({ served: [...ticks(0, 50), ...ticks(52, 120)] }))).toEqual([])
+    const unread = (given: RunFacts, of = told) => judgeMachine(given, of).unread
+    const frozen = (process: string, from: number) => ({
+      ...facts,
+      frozen: [{ process, from: at(from), to: at(from + 3) }],
+    })
+    expect(unread(steppedBy(stepOf(48, 58, -6_000)))).toHaveLength(1)
+    expect(unread(frozen('agent-s', 50))).toEqual([])
+    expect(unread(frozen('simulators', 30))).toEqual([])
+    expect(unread(frozen('agent-t', 50))).toHaveLength(1)
+    expect(unread(frozen('agent-s', 10))).toHaveLength(1)
+    expect(
+      unread(facts, { ...told, truth: [truly(0, 'RUNNING'), truly(50, 'RUNNING', false), truly(53, 'RUNNING')] }),
+    ).toEqual([])
+  })
+  it('does not judge states where the clock told of two times at once, and judges them everywhere else', () => {
+    const step = stepOf(50, 60, 10_000)
+    const of = (from: number, to: number) => {
+      const timeline = [interval(0, from, 'RUNNING'), interval(from, to, 'ALARM'), interval(to, 120, 'RUNNING')]
+      return judgeMachine(steppedBy(step), evidence({ stored: stampedBy(step), timeline })).wrongStates
+    }
+    expect(of(50, 70)).toEqual([])
+    expect(of(50, 80)).toMatchObject([{ from: at(73), to: at(80), code: 'ALARM' }])
+    expect(of(40, 70)).toMatchObject([{ from: at(40), to: at(47), code: 'ALARM' }])
+  })
+  it('lets a state have begun by the wrong clock, no other state and no earlier', () => {
+    const step = stepOf(100, 110, -10_000)
+    const truth = [truly(0, 'SETUP'), truly(60, 'RUNNING')]
+    const of = (from: number, code: StateCode) => {
+      const timeline = [interval(0, from, 'SETUP'), interval(from, 60, code), interval(60, 120, 'RUNNING')]
+      return judgeMachine(steppedBy(step), evidence({ truth, stored: stampedBy(step), timeline })).wrongStates
+    }
+    expect(of(50, 'RUNNING')).toEqual([])
+    expect(of(40, 'RUNNING')).toHaveLength(1)
+    expect(of(50, 'ALARM')).toHaveLength(1)
+    const before = [truly(0, 'RUNNING'), truly(30, 'SETUP'), truly(60, 'RUNNING')]
+    const timeline = [interval(0, 20, 'RUNNING'), interval(20, 60, 'SETUP'), interval(60, 120, 'RUNNING')]
+    const told = evidence({ truth: before, stored: stampedBy(step), timeline })
+    expect(judgeMachine(steppedBy(step), told).wrongStates).toMatchObject([{ from: at(20), to: at(27), code: 'SETUP' }])
+  })
+  it('does not judge a change that was told by the wrong clock, and judges again from the next one on', () => {
+    const step = stepOf(50, 60, 2_000)
+    const truth = [truly(0, 'RUNNING'), truly(54, 'SETUP'), truly(80, 'RUNNING')]
+    const of = (to: number, given = truth) => {
+      const timeline = [
+        interval(0, 56, 'RUNNING'),
+        interval(56, 60, 'SETUP'),
+        interval(60, to, 'PAUSED'),
+        interval(to, 120, 'RUNNING'),
+      ]
+      return judgeMachine(steppedBy(step), evidence({ truth: given, stored: stampedBy(step), timeline })).wrongStates
+    }
+    expect(of(80)).toEqual([])
+    expect(of(80, [truly(0, 'RUNNING'), truly(38, 'SETUP'), truly(80, 'RUNNING')])).toEqual([])
+    expect(of(90)).toMatchObject([{ from: at(83), to: at(90), code: 'PAUSED' }])
+    expect(of(80, [truly(0, 'RUNNING')])).toMatchObject([{ from: at(65), to: at(80), code: 'PAUSED' }])
+  })
+  it('adds up the timeline to the millisecond also where the clock was off', () => {
+    const step = stepOf(50, 60, 10_000)
+    const good = evidence({ stored: stampedBy(step) })
+    const [first, ...rest] = good.rollups as [Rollup, ...Rollup[]]
+    const wrong = { ...first, stateMs: { ...first.stateMs, RUNNING: first.stateMs.RUNNING + 1 } }
+    expect(judgeMachine(steppedBy(step), { ...good, rollups: [wrong, ...rest] }).wrongRollups).toBe(1)
   })
 })
 

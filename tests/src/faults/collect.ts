@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import { agentName, type DemoShop, storeFile } from '@nakama/demo'
-import { logName, MODELS, readServed, readTruth, type ServedLine } from '@nakama/simulators'
+import { logName, readServed, readTruth, type ServedLine } from '@nakama/simulators'
 import { openEmbeddedReader, type Samples, type StoreReader } from '@nakama/store'
 import { until } from '../until.ts'
-import type { MachineEvidence } from './judge/evidence.ts'
-import { MINUTE_MS, type Span } from './judge/spans.ts'
+import { type MachineEvidence, STEP_MAX_MS } from './judge/evidence.ts'
+import { MINUTE_MS, type Span, widened } from './judge/spans.ts'
+import { readingOf } from './world.ts'
 
 /** What the machines' own logs and the store say of a span. */
 export const collectEvidence = async (
@@ -17,12 +18,13 @@ export const collectEvidence = async (
     const evidence: MachineEvidence[] = []
     for (const { shop, machines } of shops) {
       const gaps = await reader.gaps({ shop, ...span })
-      for (const { machine, model } of machines) {
+      for (const of of machines) {
+        const { machine } = of
         const file = logName({ shop, machine })
-        const samples = await reader.samples({ shop, machine, ...span, limitRows: ROWS_MAX })
+        const samples = await reader.samples({ shop, machine, ...widened(span, STEP_MAX_MS), limitRows: ROWS_MAX })
         evidence.push({
           ...{ shop, machine, agent: agentName(shop) },
-          reading: MODELS[model].protocol === 'opcua' ? 'stream' : 'each',
+          reading: readingOf(of),
           truth: readTruth(`${dataDir}/truth/${file}`),
           served: readServed(`${dataDir}/served/${file}`),
           stored: ticksOf(samples),

@@ -6,6 +6,19 @@ export interface Trouble extends Span {
   readonly process: string
 }
 
+/** A time in which the clock of a process was off by so much: what it stamped then is that much too high. */
+export interface Step extends Trouble {
+  readonly byMs: number
+}
+
+/** What is noted of each kind. */
+interface Notes {
+  readonly frozen: Trouble
+  readonly corrupted: Trouble
+  readonly full: Trouble
+  readonly stepped: Step
+}
+
 /** What became of the processes, and what was done to them: the judges' view of the run. */
 export interface Ledger {
   /** The process is being killed on purpose. */
@@ -15,10 +28,10 @@ export interface Ledger {
   /** Resolves with the time at which the process was ready again after `from`. */
   untilReady(process: string, from: number): Promise<number>
   isUp(process: string): boolean
-  note(kind: 'frozen' | 'corrupted' | 'full', trouble: Trouble): void
+  note<K extends keyof Notes>(kind: K, trouble: Notes[K]): void
   /** From the kill until it was ready again. One that is not ends at plus infinity. */
   outages(): Trouble[]
-  troubles(kind: 'frozen' | 'corrupted' | 'full'): readonly Trouble[]
+  troubles<K extends keyof Notes>(kind: K): readonly Notes[K][]
   /** Deaths that nobody had planned, in words. */
   readonly unplanned: readonly string[]
 }
@@ -30,7 +43,7 @@ export const createLedger = (now: () => number): Ledger => {
   const outages: Trouble[] = []
   const readyAt = new Map<string, number>()
   const unplanned: string[] = []
-  const troubles = { frozen: [] as Trouble[], corrupted: [] as Trouble[], full: [] as Trouble[] }
+  const troubles: { readonly [K in keyof Notes]: Notes[K][] } = { frozen: [], corrupted: [], full: [], stepped: [] }
   const fall = (process: string): void => {
     if (!down.has(process)) down.set(process, now())
   }

@@ -13,6 +13,8 @@ export const FAULT_KINDS = [
   'flipped-journal',
   'store-locked',
   'shuffle',
+  'clock-at-start',
+  'clock-step',
 ] as const
 export type FaultKind = (typeof FAULT_KINDS)[number]
 
@@ -88,6 +90,9 @@ const TRAITS: { readonly [kind in FaultKind]: Trait } = {
   'flipped-journal': inJournal,
   'store-locked': { lastsMs: [2_000, 8_000], healsMs: 1_000, targets: () => ['ingest'], uses: () => ['store'] },
   shuffle: { lastsMs: [6_000, 15_000], ...onCable, targets: () => ['ingest'] },
+  'clock-at-start': { ...inJournal, lastsMs: [5_000, 20_000] },
+  // A step is seen in what machines give meanwhile.
+  'clock-step': { ...inJournal, lastsMs: [5_000, 15_000], healsMs: 2_000, needs: ['simulators'] },
 }
 
 /**

@@ -69,4 +69,5 @@ const factsOf = ({ ledger }: World, span: RunFacts['span']): RunFacts => ({
   frozen: ledger.troubles('frozen'),
   corrupted: ledger.troubles('corrupted'),
   full: ledger.troubles('full'),
+  stepped: ledger.troubles('stepped'),
 })

@@ -2,11 +2,14 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { NakamaError } from '@nakama/contract'
-import { agentName, DEMO_TIMES, FLEET, type Path, portOf, startPath } from '@nakama/demo'
+import { agentName, DEMO_TIMES, type DemoShop, FLEET, type Path, portOf, startPath } from '@nakama/demo'
+import { MODELS } from '@nakama/simulators'
 import { type MqttShuffler, startMqttShuffler } from '../mqtt-shuffler.ts'
 import { seededRandom } from '../random.ts'
 import { startTcpProxy, type TcpProxy } from '../tcp-proxy.ts'
+import type { MachineEvidence } from './judge/evidence.ts'
 import { createLedger, type Ledger } from './ledger.ts'
+import { openPi, type Pi } from './pi/pi.ts'
 import { mountSmallDisk, type SmallDisk } from './small-disk.ts'
 
 /** The demo's path in a temporary folder, with everything in between that faults need to lay hands on. */
@@ -19,12 +22,21 @@ export interface World extends AsyncDisposable {
   /** Of an agent; undefined where disks cannot be mounted. */
   disk(agent: string): SmallDisk | undefined
   journalDir(agent: string): string
+  /** What a process has said. */
+  logFile(process: string): string
+  /** What an agent runs on. */
+  pi(agent: string): Pi
 }
 
 /** One shop of lathes that are polled over Modbus, one of machining centres that push over OPC UA. */
 export const SHOPS = FLEET.slice(0, 2)
 export const AGENTS = SHOPS.map(({ shop }) => agentName(shop))
 export const TIMES = DEMO_TIMES
+
+export const readingOf = ({ model }: DemoShop['machines'][number]): MachineEvidence['reading'] =>
+  MODELS[model].protocol === 'opcua' ? 'stream' : 'each'
+
+const AGENT_MAIN = join(import.meta.dirname, 'pi/main.ts')
 
 /** Room for a few segments of the journal beyond what it needs at rest. */
 const DISK_BYTES = 14 * 1024 * 1024
@@ -68,6 +80,9 @@ export const startWorld = async ({ seed, keep }: WorldOptions): Promise<World> =
       return `mqtt://127.0.0.1:${cable(process).port}`
     }
 
+    const pis = new Map(AGENTS.map(agent => [agent, openPi(join(folder, 'pi', agent))]))
+    const pi = (agent: string): Pi => pis.get(agent) as Pi
+
     const ledger = createLedger(Date.now)
     const path = await startPath({
       folder,
@@ -77,12 +92,15 @@ export const startWorld = async ({ seed, keep }: WorldOptions): Promise<World> =
       simulation: { seed, faults: { fromMs: NO_DROP_OUTS_FIRST_MS, perDay: DROP_OUTS_PER_DAY } },
       brokerUrlFor: (shop, url) => through(agentName(shop), url),
       ingestBrokerUrl: url => through('ingest', url),
+      agentMain: AGENT_MAIN,
+      clockFileFor: shop => pi(agentName(shop)).clockFile,
       onEvent: ledger.heard,
     })
     stack.defer(() => path.stop())
     return {
-      ...{ path, ledger, cable, shuffler },
+      ...{ path, ledger, cable, shuffler, pi },
       disk: agent => disks.get(agent),
+      logFile: process => join(folder, 'log', `${process}.log`),
       journalDir: agent => join(path.dataDir, agent, 'journal'),
       [Symbol.asyncDispose]: () => stack.disposeAsync(),
     }

@@ -1,5 +1,6 @@
 import type { FaultKind } from '../plan.ts'
 import { newBroker } from './broker.ts'
+import { clockAtStart, clockStep } from './clock.ts'
 import { shuffle } from './delivery.ts'
 import { diskFull } from './disk.ts'
 import type { Injector } from './fault.ts'
@@ -18,4 +19,6 @@ export const INJECTORS: { readonly [kind in FaultKind]: Injector } = {
   'torn-journal': tornJournal,
   'flipped-journal': flippedJournal,
   'store-locked': storeLocked,
+  'clock-at-start': clockAtStart,
+  'clock-step': clockStep,
 }

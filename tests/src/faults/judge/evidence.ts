@@ -1,7 +1,7 @@
 import type { ServedLine, TruthLine } from '@nakama/simulators'
 import type { Gap, Rollup, StateInterval } from '@nakama/store'
 import type { Waits } from '../../expected-states.ts'
-import type { Trouble } from '../ledger.ts'
+import type { Step, Trouble } from '../ledger.ts'
 import type { Span } from './spans.ts'
 
 /** What was done in a run, and by which rules it is judged. Times are milliseconds since 1970 UTC. */
@@ -17,6 +17,8 @@ export interface RunFacts {
   readonly corrupted: readonly Trouble[]
   /** Agents whose disk was full. */
   readonly full: readonly Trouble[]
+  /** Agents whose clock was off: what was read then is stored by that clock. */
+  readonly stepped: readonly Step[]
 }
 
 /** One machine: what it truly did and gave, and what the store has of it. */
@@ -29,7 +31,7 @@ export interface MachineEvidence {
   readonly reading: 'each' | 'stream'
   readonly truth: readonly TruthLine[]
   readonly served: readonly ServedLine[]
-  /** Stored readings that have a tick, ascending by time. */
+  /** Stored readings that have a tick, ascending by time: also those of the longest step before the span and after it. */
   readonly stored: readonly ServedLine[]
   /** Times of all stored readings, ascending. */
   readonly storedAt: readonly number[]
@@ -41,6 +43,9 @@ export interface MachineEvidence {
 
 /** The name of the process of the machines. */
 export const SIMULATORS = 'simulators'
+
+/** The longest step of a clock that is tried. */
+export const STEP_MAX_MS = 120_000
 
 /** A reading is in the journal at most this long after it was taken. */
 export const PROMISED_AFTER_MS = 1_000

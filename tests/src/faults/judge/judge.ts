@@ -1,14 +1,22 @@
+import type { Step } from '../ledger.ts'
+import { unreadSpans } from './cadence.ts'
+import { type AwayTick, judgeClock } from './clock.ts'
 import type { MachineEvidence, RunFacts } from './evidence.ts'
 import { type JudgedGaps, judgeGaps } from './gaps.ts'
 import { type JudgedReadings, judgeReadings } from './readings.ts'
 import { wrongRollups } from './rollups.ts'
-import { minutesOf } from './spans.ts'
+import { minutesOf, type Span } from './spans.ts'
 import { judgeStates, type WrongState } from './states.ts'
 
 /** What became of one machine's readings and states. */
 export interface Verdict {
   readonly name: string
   readonly readings: JudgedReadings
+  readonly away: readonly AwayTick[]
+  /** When it was not polled, though nothing was done that explains it. */
+  readonly unread: readonly Span[]
+  /** Steps of the agent's clock that its times do not show. */
+  readonly unshownSteps: readonly Step[]
   readonly gaps: JudgedGaps
   readonly wrongStates: readonly WrongState[]
   /** Minutes in which it was shown IDLE and was not. */
@@ -17,12 +25,16 @@ export interface Verdict {
   readonly wrongRollups: number
 }
 
-export const judgeMachine = (facts: RunFacts, evidence: MachineEvidence): Verdict => {
+export const judgeMachine = (facts: RunFacts, given: MachineEvidence): Verdict => {
+  const { evidence, away, unshown } = judgeClock(facts, given)
   const gaps = judgeGaps(facts, evidence)
   const wrongStates = judgeStates(facts, evidence, gaps.right)
   return {
     name: `${evidence.shop}/${evidence.machine}`,
     readings: judgeReadings(facts, evidence, gaps.right),
+    away,
+    unread: unreadSpans(facts, evidence),
+    unshownSteps: unshown,
     gaps,
     wrongStates,
     wronglyIdle: minutesOf(wrongStates.filter(({ code }) => code === 'IDLE')).size,
@@ -31,12 +43,31 @@ export const judgeMachine = (facts: RunFacts, evidence: MachineEvidence): Verdic
 }
 
 /** Everything that must not be, in words; empty when the promise was kept. */
-export const complaintsOf = ({ name, readings, gaps, wrongStates, wrongRollups }: Verdict): string[] => {
+export const complaintsOf = ({
+  name,
+  readings,
+  away,
+  unshownSteps,
+  unread,
+  gaps,
+  wrongStates,
+  wrongRollups,
+}: Verdict): string[] => {
   const { served, stored, lost, duplicated, disordered } = readings
   return [
     ...lost.slice(0, SHOWN_MAX).map(({ at, tick }) => `${name}: tick ${tick} of ${time(at)} is lost`),
     ...(duplicated > 0 ? [`${name}: ${duplicated} ticks are stored twice`] : []),
     ...(disordered > 0 ? [`${name}: ${disordered} ticks are out of order`] : []),
+    ...away
+      .slice(0, SHOWN_MAX)
+      .map(
+        ({ at, tick, byMs }) =>
+          `${name}: tick ${tick} of ${time(at)} is stored ${(byMs / 1_000).toFixed(1)} s away from when it was served`,
+      ),
+    ...unshownSteps.map(({ from, byMs }) => `${name}: no time is ${byMs} ms off, as the clock was from ${time(from)}`),
+    ...unread
+      .slice(0, SHOWN_MAX)
+      .map(({ from, to }) => `${name}: not polled from ${time(from)} to ${time(to)}, and nothing explains it`),
     ...wrongStates
       .slice(0, SHOWN_MAX)
       .map(

@@ -9,6 +9,15 @@ export const widened = ({ from, to }: Span, beforeMs: number, afterMs = beforeMs
   to: to + afterMs,
 })
 
+export const moved = <T extends Span>(span: T, byMs: number): T => ({
+  ...span,
+  from: span.from + byMs,
+  to: span.to + byMs,
+})
+
+/** From the beginning of the first to the end of the last, with what lies between. */
+export const hull = (a: Span, b: Span): Span => ({ from: Math.min(a.from, b.from), to: Math.max(a.to, b.to) })
+
 export const covers = (spans: readonly Span[], at: number): boolean =>
   spans.some(({ from, to }) => from <= at && at < to)
 
