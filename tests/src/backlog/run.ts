@@ -93,7 +93,7 @@ const judgeAll = async (reader: StoreReader, options: PastOptions, past: Past): 
 }
 
 const complaintsOf = (drain: Drain, verdicts: readonly PastVerdict[], path: Path): string[] => {
-  const { timesRealTime, presentMs } = drain
+  const { timesRealTime, presentMs, statesMs, drainedMs } = drain
   const wrong = verdicts.flatMap(({ machine, readings: _, ...faults }) =>
     Object.entries(faults).flatMap(([what, count]) => (count === 0 ? [] : [`${machine}: ${what} ${count}`])),
   )
@@ -104,6 +104,7 @@ const complaintsOf = (drain: Drain, verdicts: readonly PastVerdict[], path: Path
     ...(presentMs <= PRESENT_WITHIN_MS
       ? []
       : [`the present was shown after ${presentMs} ms: expected at most ${PRESENT_WITHIN_MS} ms`]),
+    ...(presentMs < statesMs && statesMs < drainedMs ? [] : ['expected first the present, then states, then samples']),
     ...(path.restarts === 0 ? [] : [`${path.restarts} processes died`]),
     ...wrong,
   ]
