@@ -53,7 +53,7 @@ const clockJson = ({ shiftMs, unsynchronised }: BatchClock): string => {
 export const joinBatches = (lines: readonly string[]): string => lines.join('\n')
 
 export type DecodedBatch =
-  | { readonly ok: true; readonly batch: BatchEnvelope; readonly line: string; readonly bytes: number }
+  | { readonly ok: true; readonly batch: BatchEnvelope; readonly bytes: number }
   /** `unknown-version`: an agent newer than this ingest; not acknowledged, so that the agent keeps it. `malformed`: never any use. */
   | {
       readonly ok: false
@@ -70,6 +70,33 @@ export const decodeBatches = (payload: string): DecodedBatch[] =>
     .split('\n')
     .filter(line => line !== '')
     .map(decodeLine)
+
+export type DecodedEnvelope =
+  | { readonly ok: true; readonly envelope: Omit<BatchEnvelope, 'records'>; readonly line: string }
+  | Extract<DecodedBatch, { ok: false }>
+
+/** The same without looking into the records: for whoever lets batches wait, and reads them with `decodeBatches` later. */
+export const decodeEnvelopes = (payload: string): DecodedEnvelope[] =>
+  payload
+    .split('\n')
+    .filter(line => line !== '')
+    .map(line => {
+      const short = withoutRecords(line)
+      const quick = short === undefined ? undefined : decodeLine(short)
+      const decoded = quick?.ok === true ? quick : decodeLine(line)
+      if (!decoded.ok) return decoded
+      const { records: _, ...envelope } = decoded.batch
+      return { ok: true, envelope, line }
+    })
+
+const RECORDS = '"records":['
+
+/** A line as `encodeBatch` makes it, with no record in it. */
+const withoutRecords = (line: string): string | undefined => {
+  const at = line.indexOf(RECORDS)
+  const isLast = at !== -1 && line.indexOf('[') === at + RECORDS.length - 1 && line.endsWith(']}')
+  return isLast && line.length <= LIMITS.batchMaxBytes ? `${line.slice(0, at + RECORDS.length)}]}` : undefined
+}
 
 const decodeLine = (line: string): DecodedBatch => {
   if (Buffer.byteLength(line) > LIMITS.packetMaxBytes) {
@@ -92,5 +119,5 @@ const decodeLine = (line: string): DecodedBatch => {
   }
   const checked = envelope.check(parsed)
   if (!checked.ok) return { ok: false, why: 'malformed', problem: formatProblems(checked.problems), line }
-  return { ok: true, batch: checked.value, line, bytes: Buffer.byteLength(line) }
+  return { ok: true, batch: checked.value, bytes: Buffer.byteLength(line) }
 }

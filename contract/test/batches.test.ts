@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type BatchId, decodeBatches, encodeBatch, joinBatches, LANES } from '../src/index.ts'
+import { type BatchId, decodeBatches, decodeEnvelopes, encodeBatch, joinBatches, LANES } from '../src/index.ts'
 
 const batchId: fc.Arbitrary<BatchId> = fc.record({
   lane: fc.constantFrom(...LANES),
@@ -53,5 +53,34 @@ describe('batches on the wire', () => {
 
   it('never throw, whatever the payload', () => {
     fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), payload => void decodeBatches(payload)))
+  })
+})
+
+describe('envelopes alone', () => {
+  const id = { lane: 'events', epoch: '00000000000000aa', seq: 3 } as const
+  const envelopesOf = (line: string) =>
+    decodeEnvelopes(line).map(decoded => (decoded.ok ? decoded.envelope : decoded.why))
+
+  it('are what the whole batch says, however it is written', () => {
+    const clock = { unsynchronised: { from: 1, to: 2 } }
+    const lines = [
+      encodeBatch(id, 2, '[{"type":"x","a":[1,[2]]}]'),
+      encodeBatch(id, 2, '[]', clock),
+      '{"records":[{}],"v":1,"lane":"events","epoch":"00000000000000aa","seq":3,"oldest":2}',
+      '{"v":1,"note":["\\"records\\":["],"lane":"events","epoch":"00000000000000aa","seq":3,"oldest":2,"records":[1]}',
+    ]
+    for (const line of lines) {
+      const [whole] = decodeBatches(line)
+      if (whole?.ok !== true) throw new Error('expected a batch')
+      const { records: _, ...envelope } = whole.batch
+      expect(envelopesOf(line)).toEqual([envelope])
+    }
+  })
+
+  it('are refused as the whole would be: a line cut off, another version, a batch without a place', () => {
+    const line = encodeBatch(id, 2, '[{"type":"x"}]')
+    expect(envelopesOf(line.slice(0, -3))).toEqual(['malformed'])
+    expect(envelopesOf(line.replace('"v":1', '"v":2'))).toEqual(['unknown-version'])
+    expect(envelopesOf(line.replace('"seq":3,', ''))).toEqual(['malformed'])
   })
 })

@@ -137,6 +137,17 @@ describe('the way from records to the store', () => {
     expect(lettersOf(bench, who)[0]).toMatchObject({ reason: 'malformed', what: '{"v":1,"lane":"eve' })
   })
 
+  it('puts records that cannot be read aside with their place, and acknowledges their batch', async () => {
+    const who = await bench.fresh()
+    const journal = openJournal()
+    for (let i = 0; i < 2; i++) journal.append(epochOf(1), [state(MORNING + i, 'IDLE', MORNING)])
+    const [first, second] = journal.unacked() as [string, string]
+    bench.pipeline.records(who, message([first.replace('"since":', '"since"'), second]))
+    await vi.waitFor(() => expect(bench.acks.at(-1)?.seq).toBe(2))
+    expect(lettersOf(bench, who)).toMatchObject([{ reason: 'malformed', lane: 'events', epoch: epochOf(1), seq: 1 }])
+    expect((await contents(bench, who)).timeline).toHaveLength(1)
+  })
+
   it('does not acknowledge what only a newer ingest understands, nor anything behind it, and raises an alarm', async () => {
     const who = await bench.fresh()
     const journal = openJournal()

@@ -1,4 +1,11 @@
-import { type AgentId, decodeBatches, type Lane, type NakamaRecord, type RecordType } from '@nakama/contract'
+import {
+  type AgentId,
+  type DecodedBatch,
+  decodeBatches,
+  type Lane,
+  type NakamaRecord,
+  type RecordType,
+} from '@nakama/contract'
 import type { MachineRef, StoreWrite } from '@nakama/store'
 import { realRecords } from '../intake/real-time.ts'
 import { type BadRecord, sortRecord } from '../intake/sort.ts'
@@ -58,7 +65,9 @@ export const assemble = (
   for (const batch of batches) {
     const { shop } = batch.from
     let newest = 0
-    for (const input of recordsIn(batch.text)) {
+    const found = readRecords(batch.text)
+    if (!found.ok) bad.push({ record: found.line, reason: 'malformed', why: found.problem, batch })
+    for (const input of found.ok ? realRecords(found.batch) : []) {
       const sorted = sortRecord(batch.from, input, now)
       if (!sorted.ok) {
         bad.push({ ...sorted, batch })
@@ -85,11 +94,9 @@ export const assemble = (
   return { writes, lessons, bad, records, values, newestAt }
 }
 
-/** Read once more, now that they are needed. */
-const recordsIn = (text: Uint8Array): readonly unknown[] =>
-  decodeBatches(Buffer.from(text.buffer, text.byteOffset, text.byteLength).toString()).flatMap(decoded =>
-    decoded.ok ? realRecords(decoded.batch) : [],
-  )
+/** Only now that they are due. */
+const readRecords = (text: Uint8Array): DecodedBatch =>
+  decodeBatches(Buffer.from(text.buffer, text.byteOffset, text.byteLength).toString())[0] as DecodedBatch
 
 const valuesIn = (record: NakamaRecord): number =>
   record.type === 'samples' ? record.at.length * Object.keys(record.signals).length : 1

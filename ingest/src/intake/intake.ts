@@ -1,4 +1,4 @@
-import { type Ack, type AgentId, CONTRACT_VERSION, decodeBatches, LIMITS } from '@nakama/contract'
+import { type Ack, type AgentId, CONTRACT_VERSION, decodeEnvelopes, LIMITS } from '@nakama/contract'
 import type { Log } from '@nakama/service'
 import type { DeadLetter } from '../commit/dead-letters.ts'
 import type { TakenBatch } from '../commit/group.ts'
@@ -107,11 +107,11 @@ export const createIntake = (options: IntakeOptions): Intake => {
       metrics.receivedBytes.inc(bytes)
       agent.sentAt = now()
       const again = new Map<string, Pick<Ack, 'lane' | 'epoch' | 'seq'>>()
-      for (const decoded of decodeBatches(payload)) {
+      for (const decoded of decodeEnvelopes(payload)) {
         if (decoded.ok) {
-          const { lane, epoch, seq: own, oldest } = decoded.batch
-          const batch = { lane, epoch, seq: own, oldest }
-          const seq = feed(agent, { type: 'arrived', batch, text: Buffer.from(decoded.line) })
+          const { envelope, line } = decoded
+          const { lane, epoch } = envelope
+          const seq = feed(agent, { type: 'arrived', batch: envelope, text: Buffer.from(line) })
           if (seq >= 0) {
             metrics.batches.inc({ outcome: 'stored-before' })
             again.set(`${lane}/${epoch}`, { lane, epoch, seq })

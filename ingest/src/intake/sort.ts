@@ -12,7 +12,7 @@ const AHEAD_MAX_MS = DAY_MS - 60_000
 
 export interface BadRecord {
   readonly record: unknown
-  readonly reason: 'invalid' | 'absurd-time'
+  readonly reason: 'malformed' | 'invalid' | 'absurd-time'
   readonly why: string
 }
 
