@@ -27,7 +27,14 @@ const configured = services.flatMap(([name, service]) => {
   const inside = service.command[service.command.indexOf('--config') + 1]
   if (!service.command.includes('--config') || inside === undefined) return []
   const mount = service.volumes.map(volume => volume.split(':')).find(([, target]) => target === inside)
-  return [{ name, service, main: service.command.find(word => word.endsWith('main.ts')) as string, config: mount?.[0] ?? `nothing mounted at ${inside}` }]
+  return [
+    {
+      name,
+      service,
+      main: service.command.find(word => word.endsWith('main.ts')) as string,
+      config: mount?.[0] ?? `nothing mounted at ${inside}`,
+    },
+  ]
 })
 
 const folder = mkdtempSync(join(tmpdir(), 'nakama-compose-'))
