@@ -49,7 +49,7 @@ const report = ({ seed, hours, machines, signals }: BacklogArgs, result: Backlog
 }
 
 const total = (faults: object): number => Object.values(faults).reduce((sum: number, count: number) => sum + count, 0)
-const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`
+const seconds = (ms: number): string => (Number.isFinite(ms) ? `${(ms / 1_000).toFixed(1)} s` : 'never')
 const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`
 
 try {

@@ -7,7 +7,7 @@ import { type Usage, usageOf } from '../process-usage.ts'
 import { differing } from './judge.ts'
 import type { Past, PastOptions } from './past.ts'
 
-/** Milliseconds from the moment at which the agent reached the broker. */
+/** Milliseconds from the moment at which the agent reached the broker; infinity for what had not come when time was up. */
 export interface Drain {
   /** The board shows what every machine does now. */
   readonly presentMs: number
@@ -32,6 +32,8 @@ const ASK_EVERY_MS = 50
 const LOOK_EVERY_MS = 200
 const REPORT_EVERY_MS = 2_000
 const DRAIN_MAX_MS = 3_600_000
+/** After everything was acknowledged nothing new is to be expected. */
+const SETTLED_MS = 20_000
 const PARTS = ['broker', 'ingest', 'coordinator'] as const
 
 export const watchBoard = (machines: readonly string[]): BoardWatch => {
@@ -69,7 +71,7 @@ export interface DrainOptions {
   readonly signal: AbortSignal
 }
 
-/** Looks on until the past is stored and acknowledged and the present is shown. @throws Error after an hour */
+/** Looks on until the past is stored and acknowledged and the present is shown. @throws Error when it is not drained in an hour */
 export const measureDrain = async (drain: DrainOptions): Promise<Drain> => {
   const { path, reader, past, options, board, shop, say, signal } = drain
   const agent = agentName(shop)
@@ -79,9 +81,11 @@ export const measureDrain = async (drain: DrainOptions): Promise<Drain> => {
   let statesMs: number | undefined
   let drainedMs: number | undefined
   let reportAt = Date.now()
-  while (drainedMs === undefined || statesMs === undefined || board.presentAt === undefined) {
+  for (;;) {
     signal.throwIfAborted()
     const now = Date.now()
+    const isComplete = statesMs !== undefined && board.presentAt !== undefined
+    if (drainedMs !== undefined && (isComplete || since(now) - drainedMs > SETTLED_MS)) break
     meter.look()
     const left = await journalOf(path.addresses(agent).http as string)
     if (left.oldestAt === null || left.oldestAt >= options.to) drainedMs ??= since(now)
@@ -96,8 +100,8 @@ export const measureDrain = async (drain: DrainOptions): Promise<Drain> => {
   }
   meter.look()
   return {
-    presentMs: since(board.presentAt),
-    statesMs,
+    presentMs: board.presentAt === undefined ? Number.POSITIVE_INFINITY : since(board.presentAt),
+    statesMs: statesMs ?? Number.POSITIVE_INFINITY,
     drainedMs,
     timesRealTime: (options.to - options.from) / drainedMs,
     usage: meter.usage(),
