@@ -97,6 +97,14 @@ describe('the judge of readings', () => {
       510, 520, 530, 540, 550, 560, 570, 580,
     ])
   })
+  it('lets a journal begin at the first reading, or where damage has left nothing of it, and nowhere else', () => {
+    const at0 = evidence({ gaps: [gap(0, 0, 'journal-new')] })
+    const later = evidence({ gaps: [gap(60, 60, 'journal-new')] })
+    expect(complaints(facts, at0)).toEqual([])
+    expect(complaints(facts, later)).not.toEqual([])
+    const damaged = { ...facts, corrupted: [{ process: 'agent-s', from: at(55), to: at(60) }] }
+    expect(complaints(damaged, later)).toEqual([])
+  })
   it('believes no gap that nothing explains, nor one that is longer than what explains it', () => {
     const stored = [...ticks(0, 50), ...ticks(60, 120)]
     const told = evidence({ stored, gaps: [gap(49, 60, 'journal-corrupt', 'samples')] })

@@ -25,7 +25,11 @@ export const judgeGaps = (facts: RunFacts, evidence: MachineEvidence): JudgedGap
       case 'agent-stopped':
         return unwatched.some(span => contains(span, gap))
       case 'journal-new':
-        return gap.from <= (evidence.storedAt[0] ?? Number.POSITIVE_INFINITY)
+        // At the very first reading, or where damage has left nothing.
+        return (
+          gap.from <= (evidence.storedAt[0] ?? Number.POSITIVE_INFINITY) ||
+          corrupted.some(damage => damage.from <= gap.from)
+        )
       case 'journal-corrupt':
         // Whatever was in the journal may have been hit, and nothing that came later.
         return corrupted.some(({ to }) => gap.to <= to + EXCESS_MAX_MS)
