@@ -64,7 +64,9 @@ export const GAP_REASONS = [
   'journal-full',
   'journal-corrupt',
   'dead-letter',
+  // Samples only, both: the machine's server threw values away; the machine could not be read for a while.
   'source-overflow',
+  'source-outage',
   'clock-unknown',
 ] as const
 

@@ -22,7 +22,8 @@ import { pageRoutes } from './page/routes.ts'
 import { type MachineSettings, resolveSettings } from './settings.ts'
 import { statusMachines } from './sharing.ts'
 import { modbusSource } from './sources/modbus.ts'
-import { opcuaSource } from './sources/opcua.ts'
+import { type OpcuaFiles, opcuaSource } from './sources/opcua/opcua.ts'
+import { pkiDirOf } from './sources/opcua/pki-dir.ts'
 import { createSourceMetrics, type Source, type SourceContext } from './sources/source.ts'
 import { openTaking } from './uplink/taking.ts'
 import { startUplink } from './uplink/uplink.ts'
@@ -92,14 +93,23 @@ export const startAgent = async (context: ServiceContext<AgentConfig>, givenHost
   })
 
   onClockStepped = machines.clockStepped
+  metrics.gauge(
+    'machines_clock_off',
+    'Machines whose own clock is off by more than a minute',
+    () => machines.explain().filter(({ clockAheadMs }) => clockAheadMs !== null).length,
+  )
   metrics.gauge('machines_heard', 'Machines that are not OFFLINE', () => machines.facts().filter(isHeard).length)
 
   const aborter = new AbortController()
-  const sources = sourcesFor(settings.machines, join(dataDir, 'pki'), {
-    sink: machines,
-    metrics: createSourceMetrics(metrics),
-    ...{ now, monotonic, random, log },
-  })
+  const sources = sourcesFor(
+    settings.machines,
+    { pkiDir: pkiDirOf(dataDir), configFile },
+    {
+      sink: machines,
+      metrics: createSourceMetrics(metrics),
+      ...{ now, monotonic, random, log },
+    },
+  )
   const running = sources.map(source =>
     source.run(aborter.signal).catch(error => log.error({ err: error, code: 'SOURCE_DIED' }, 'source failed')),
   )
@@ -191,11 +201,11 @@ const askingClock = (clock: AgentClock, epoch: string) => ({
 
 const isHeard = ({ code }: MachineFacts): boolean => code !== 'OFFLINE'
 
-const sourcesFor = (machines: readonly MachineSettings[], pkiDir: string, context: SourceContext): Source[] => {
+const sourcesFor = (machines: readonly MachineSettings[], files: OpcuaFiles, context: SourceContext): Source[] => {
   const modbus = machines.flatMap(({ id, source }) => (source.type === 'modbus-tcp' ? [{ id, source }] : []))
   const opcua = machines.flatMap(({ id, source }) => (source.type === 'opcua' ? [{ id, source }] : []))
   return [
     ...(modbus.length > 0 ? [modbusSource(modbus, context)] : []),
-    ...(opcua.length > 0 ? [opcuaSource(opcua, pkiDir, context)] : []),
+    ...(opcua.length > 0 ? [opcuaSource(opcua, files, context)] : []),
   ]
 }

@@ -1,6 +1,6 @@
 import { LIMITS, type Problem } from '@nakama/contract'
 import type { AgentConfig, MachineConfig, SampleConfig, SignalConfig } from './config.ts'
-import { DEFAULT_EXCEPTIONS, DEFAULT_TIMING, rulesOf, widthOf } from './settings.ts'
+import { DEFAULT_EXCEPTIONS, DEFAULT_TIMING, rulesOf, signalNames, widthOf } from './settings.ts'
 import { DEFAULT_LAMPS, lampSignals } from './state/presets.ts'
 import { type Condition, RULE_NAMES, signalsIn } from './state/rules.ts'
 
@@ -30,27 +30,59 @@ const SETTINGS_OF = {
     signal: { needs: ['area', 'address'], may: ['type', 'bit', 'scale', 'offset', 'unit'] },
   },
   opcua: {
-    source: { needs: ['endpoint'], may: ['type', 'pollMs', 'publishMs', 'security'] },
-    signal: { needs: ['node'], may: ['scale', 'offset', 'unit'] },
+    source: {
+      needs: ['endpoint'],
+      may: ['type', 'pollMs', 'publishMs', 'security', 'machine', 'trust', 'identity'],
+    },
+    signal: { needs: [], may: ['node', 'path', 'scale', 'offset', 'unit'] },
   },
 } as const
 
-const checkSource = (at: string, { source }: MachineConfig): Problem[] =>
-  checkSettings(`${at}.source`, source, SETTINGS_OF[source.type].source)
-
-const checkSignals = (at: string, { source, signals }: MachineConfig): Problem[] => {
-  const names = Object.keys(signals)
-  const many = names.length === 0 || names.length > LIMITS.samplesMaxSignals
+const checkSource = (at: string, { source, presets = [] }: MachineConfig): Problem[] => {
+  const problems = checkSettings(`${at}.source`, source, SETTINGS_OF[source.type].source)
+  const foreign = presets.filter(name => OPCUA_PRESETS.includes(name) && source.type !== 'opcua')
   return [
-    ...(many ? [problem(`${at}.signals`, `1 to ${LIMITS.samplesMaxSignals} signals`, `${names.length}`)] : []),
+    ...problems,
+    ...foreign.map(name => problem(`${at}.presets`, 'no preset for OPC UA on another source', name)),
+    ...(problems.length > 0 || source.type !== 'opcua' ? [] : checkOpcuaAccess(`${at}.source`, source)),
+  ]
+}
+
+const OPCUA_PRESETS: readonly string[] = ['machinery', 'machine-tools']
+
+const checkOpcuaAccess = (at: string, { security = 'none', trust, identity }: MachineConfig['source']): Problem[] => {
+  const { mode, policy } = typeof security === 'string' ? { mode: security, policy: undefined } : security
+  if (mode !== 'none') return []
+  return [
+    ...(policy === undefined ? [] : [problem(`${at}.security.policy`, 'none with mode none', policy)]),
+    ...(trust === undefined ? [] : [problem(`${at}.trust`, 'nothing without security', trust)]),
+    ...(identity === undefined
+      ? []
+      : [problem(`${at}.identity`, 'security sign or sign-and-encrypt, so that it travels safely', 'security none')]),
+  ]
+}
+
+const checkSignals = (at: string, machine: MachineConfig): Problem[] => {
+  const { source, signals = {} } = machine
+  const names = Object.keys(signals)
+  const count = signalNames(machine).length
+  const many = count === 0 || count > LIMITS.samplesMaxSignals
+  return [
+    ...(many ? [problem(`${at}.signals`, `1 to ${LIMITS.samplesMaxSignals} signals`, `${count}`)] : []),
     ...names.flatMap(name => {
       const signal = signals[name] as SignalConfig
       const here = `${at}.signals.${name}`
       const problems = checkSettings(here, signal, SETTINGS_OF[source.type].signal)
-      return problems.length > 0 || source.type === 'opcua' ? problems : checkRegister(here, signal)
+      if (source.type === 'opcua') return [...problems, ...checkNode(here, signal)]
+      return problems.length > 0 ? problems : checkRegister(here, signal)
     }),
   ]
 }
+
+const checkNode = (at: string, { node, path }: SignalConfig): Problem[] =>
+  (node === undefined) === (path === undefined)
+    ? [problem(`${at}.node`, 'either a node or a path', node === undefined ? 'neither' : 'both')]
+    : []
 
 const checkSettings = (
   at: string,
@@ -80,8 +112,9 @@ const checkRegister = (at: string, signal: SignalConfig): Problem[] => {
 }
 
 const checkRules = (at: string, machine: MachineConfig): Problem[] => {
-  const { presets = [], rules = {}, signals } = machine
-  const has = (signal: string): boolean => Object.hasOwn(signals, signal)
+  const { presets = [], rules = {} } = machine
+  const names = new Set(signalNames(machine))
+  const has = (signal: string): boolean => names.has(signal)
   const own = RULE_NAMES.flatMap(name =>
     (rules[name] ?? []).flatMap((condition, i) => checkCondition(`${at}.rules.${name}.${i}`, condition, has)),
   )
@@ -142,9 +175,10 @@ const checkCondition = (at: string, condition: Condition, has: (signal: string) 
 
 /** Names that lead nowhere, both ways: a mistyped `emergncyStop` would otherwise be a machine that never stops. */
 const checkUses = (at: string, machine: MachineConfig): Problem[] => {
-  const { signals, counter } = machine
+  const { signals = {}, counter } = machine
   const samples = (machine.samples ?? []).map(nameOf)
-  const has = (signal: string): boolean => Object.hasOwn(signals, signal)
+  const names = new Set(signalNames(machine))
+  const has = (signal: string): boolean => names.has(signal)
   const lamps = machine.presets?.includes('stack-light') ? lampSignals(machine.lamps ?? DEFAULT_LAMPS) : []
   const { rules } = rulesOf(machine)
   const used = new Set([...samples, counter, ...lamps, ...RULE_NAMES.flatMap(name => signalsIn(rules[name] ?? []))])

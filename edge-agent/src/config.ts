@@ -1,7 +1,8 @@
 import { Id, KIND_CODES, LIMITS } from '@nakama/contract'
-import { BrokerAddress, HttpListen } from '@nakama/service'
+import { BrokerAddress, HttpListen, Secret } from '@nakama/service'
 import { type Static, Type } from 'typebox'
 import { SHARING_LEVELS } from './sharing.ts'
+import { OPCUA_MODES, OPCUA_POLICIES } from './sources/opcua/security.ts'
 import { LAMP_RULES, PRESET_NAMES } from './state/presets.ts'
 import { RULE_NAMES } from './state/rules.ts'
 
@@ -31,13 +32,35 @@ export const SourceConfig = Type.Object(
     endpoint: Type.Optional(Type.String({ pattern: '^opc\\.tcp://[^\\s/:]+(:[0-9]{1,5})?(/\\S*)?$' })),
     /** Publishing interval that is asked of the OPC UA server, milliseconds (default 500). */
     publishMs: Type.Optional(Duration(100, 10_000)),
-    /** Message security of OPC UA (default none). Anything else trusts only the certificates put into `<dataDir>/pki/trusted/certs`. */
-    security: Type.Optional(Type.Enum(['none', 'sign', 'sign-and-encrypt'])),
+    /** BrowseName or node id of the machine below which `path` and the presets for OPC UA look; default the server's only one. */
+    machine: Type.Optional(Type.String({ minLength: 1, maxLength: 500 })),
+    /** Message security of OPC UA (default none). A mode alone takes the strongest policy that the server offers. */
+    security: Type.Optional(
+      Type.Union([
+        Type.Enum([...OPCUA_MODES]),
+        Type.Object(
+          { mode: Type.Enum([...OPCUA_MODES]), policy: Type.Optional(Type.Enum([...OPCUA_POLICIES])) },
+          closed,
+        ),
+      ]),
+    ),
+    /**
+     * Which servers are trusted: `by-hand` those accepted by `nakama-agent trust` (the default), `first-use` the first
+     * certificate that the endpoint shows, and no other after it.
+     */
+    trust: Type.Optional(Type.Enum(['by-hand', 'first-use'])),
+    /** Who we are to an OPC UA server; default nobody. Files in PEM form. */
+    identity: Type.Optional(
+      Type.Union([
+        Type.Object({ username: Type.String({ minLength: 1, maxLength: 100 }), password: Secret }, closed),
+        Type.Object({ certificate: Type.String({ minLength: 1 }), key: Type.String({ minLength: 1 }) }, closed),
+      ]),
+    ),
   },
   closed,
 )
 
-/** Where a signal is found: `area` and `address` (zero-based) for Modbus, `node` for OPC UA. */
+/** Where a signal is found: `area` and `address` (zero-based) for Modbus, `node` or `path` for OPC UA. */
 export const SignalConfig = Type.Object(
   {
     area: Type.Optional(Type.Enum([...AREAS])),
@@ -48,6 +71,8 @@ export const SignalConfig = Type.Object(
     bit: Type.Optional(Type.Integer({ minimum: 0, maximum: 15 })),
     /** `nsu=<namespace URI>;s=<identifier>`: the URI, because a server may number its namespaces anew. */
     node: Type.Optional(Type.String({ pattern: '^(nsu=[^;]+;)?[sigb]=.+$', maxLength: 500 })),
+    /** Names from the machine's node on, such as `Monitoring/Spindle/Override`; `*` stands for any one name. */
+    path: Type.Optional(Type.String({ pattern: '^[^/]+(/[^/]+)*$', maxLength: 500 })),
     /** value = raw × scale + offset. */
     scale: Type.Optional(Type.Number()),
     offset: Type.Optional(Type.Number()),
@@ -128,7 +153,8 @@ export const MachineConfig = Type.Object(
     kind: Type.Enum(KIND_CODES),
     name: Type.String({ minLength: 1, maxLength: 80 }),
     source: SourceConfig,
-    signals: Type.Record(SignalName, SignalConfig, closed),
+    /** Beside those that a preset brings along. */
+    signals: Type.Optional(Type.Record(SignalName, SignalConfig, closed)),
     /** Ready-made rules; several are joined. */
     presets: Type.Optional(Type.Array(Type.Enum([...PRESET_NAMES]), { minItems: 1, maxItems: 4 })),
     /** The machine's own rules; a state that is named here is decided by these alone, whatever a preset says. */

@@ -1,5 +1,6 @@
 import { isBootTime, type NakamaRecord, type StateCode } from '@nakama/contract'
 import { type CounterState, START_COUNTING, stepCounter } from './counter.ts'
+import { NO_READING_YET, type OutageState, stepOutage } from './outage.ts'
 import { NOTHING_SAMPLED, type SamplerState, stepSampler } from './sampler.ts'
 import type { MachineSettings } from './settings.ts'
 import type { Reading } from './sources/source.ts'
@@ -8,6 +9,8 @@ import { type StateOutput, startTracking, step, type TrackerInput, type TrackerS
 
 export type MachineInput =
   | { readonly type: 'reading'; readonly reading: Reading }
+  /** A try to read it that gave nothing. */
+  | { readonly type: 'failure' }
   | { readonly type: 'tick' }
   | { readonly type: 'clock-stepped'; readonly byMs: number }
   /** The agent stops in good order. */
@@ -15,12 +18,13 @@ export type MachineInput =
   /** Somebody needs profile and state once more. */
   | { readonly type: 'say-again' }
 
-type TrackedInput = Exclude<MachineInput, { readonly type: 'stop' | 'say-again' }>
+type TrackedInput = Exclude<MachineInput, { readonly type: 'stop' | 'say-again' | 'failure' }>
 
 export interface MachineState {
   readonly tracker: TrackerState
   readonly counter: CounterState
   readonly sampler: SamplerState
+  readonly outage: OutageState
   /** Up to when former epochs of the journal know this machine; undefined on a fresh card, and once the gap is written. */
   readonly knownUntil: number | undefined
 }
@@ -29,6 +33,7 @@ export const startMachine = (now: number, knownUntil: number | undefined): Machi
   tracker: startTracking(now),
   counter: START_COUNTING,
   sampler: NOTHING_SAMPLED,
+  outage: NO_READING_YET,
   knownUntil,
 })
 
@@ -55,6 +60,11 @@ export const stepMachine = (
     const state = { ...before, sampler: NOTHING_SAMPLED }
     return { state, records: repeated(machine, before, now), changed: false }
   }
+  const { pollMs } = machine.source
+  if (input.type === 'failure') {
+    const { state: outage } = stepOutage(before.outage, input, pollMs, now)
+    return { state: { ...before, outage }, records: [], changed: false }
+  }
   const { state: tracker, outputs } = step(machine.timing, before.tracker, toTrackerInput(machine, input), now)
   const records = outputs.map(output => stateRecord(machine, output))
   if (before.tracker.code === undefined && outputs.length > 0) {
@@ -67,7 +77,15 @@ export const stepMachine = (
   }
   // After an outage the first value is news, and after a step of the clock no interval can be told.
   if (tracker.code === 'OFFLINE' || input.type === 'clock-stepped') state = { ...state, sampler: NOTHING_SAMPLED }
+  if (input.type === 'clock-stepped') {
+    state = { ...state, outage: stepOutage(state.outage, input, pollMs, now).state }
+  }
   if (input.type === 'reading') {
+    const { isLossy = false } = input.reading
+    const { state: outage, gap } = stepOutage(state.outage, { type: 'reading', isLossy }, pollMs, now)
+    // After an outage, however short, the first value is news.
+    state = gap === undefined ? { ...state, outage } : { ...state, outage, sampler: NOTHING_SAMPLED }
+    if (gap !== undefined) records.push({ type: 'gap', at: now, machine: machine.id, ...gap })
     if (machine.counter !== undefined) {
       const { signal, range } = machine.counter
       const counted = stepCounter(state.counter, input.reading.values[signal] ?? null, range)

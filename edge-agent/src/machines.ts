@@ -39,9 +39,14 @@ export interface MachineExplanation extends Explanation {
   readonly name: string
   /** Of the newest reading; null before the first. */
   readonly readAt: number | null
+  /** How far the machine's own clock is ahead of ours, milliseconds; null where it does not tell, or is near enough. */
+  readonly clockAheadMs: number | null
   /** Why there are no readings, and since when; null while there are. */
   readonly failing: (ReadFailure & { readonly since: number }) | null
 }
+
+/** Values may have waited in the control for a while; a clock that is off by more is one that nobody has set. */
+const CLOCK_OFF_MS = 60_000
 
 export interface MachinesOptions {
   readonly machines: readonly MachineSettings[]
@@ -60,6 +65,7 @@ interface Entry {
   readonly ownTime: (at: number) => number
   reading: Reading | undefined
   triedAt: number
+  clockAheadMs: number | null
   /** Undefined while readings come. */
   failing: (ReadFailure & { readonly since: number }) | undefined
 }
@@ -71,7 +77,15 @@ export const openMachines = (options: MachinesOptions): Machines => {
   for (const settings of options.machines) {
     const state = startMachine(started, options.knownUntil(settings.id))
     const ownTime = createReadingTimes()
-    entries.set(settings.id, { settings, state, ownTime, reading: undefined, triedAt: started, failing: undefined })
+    entries.set(settings.id, {
+      settings,
+      state,
+      ownTime,
+      reading: undefined,
+      triedAt: started,
+      clockAheadMs: null,
+      failing: undefined,
+    })
   }
 
   const feed = (entry: Entry, input: MachineInput, at: number): void => {
@@ -83,6 +97,16 @@ export const openMachines = (options: MachinesOptions): Machines => {
     const { code, since } = stateNow(state)
     log.info({ machine: settings.id, state: code, since }, 'state changed')
     options.onStateChanged()
+  }
+  // Records are stamped by our clock; that of the machine only shows whether its own records can be laid beside them.
+  const noteClock = (entry: Entry, { aheadMs }: Reading): void => {
+    if (aheadMs === undefined) return
+    const off = Math.abs(aheadMs) > CLOCK_OFF_MS ? aheadMs : null
+    if ((off === null) !== (entry.clockAheadMs === null)) {
+      const what = off === null ? 'the clock of the machine is right again' : 'the clock of the machine is wrong'
+      log.warn({ machine: entry.settings.id, aheadMs, code: 'MACHINE_CLOCK' }, what)
+    }
+    entry.clockAheadMs = off
   }
   const feedAll = (input: MachineInput, at: number): void => {
     for (const entry of entries.values()) feed(entry, input, at)
@@ -96,6 +120,7 @@ export const openMachines = (options: MachinesOptions): Machines => {
         log.info({ machine, durationMs: reading.at - entry.failing.since }, 'machine read again')
         entry.failing = undefined
       }
+      noteClock(entry, reading)
       entry.reading = reading
       entry.triedAt = reading.at
       feed(entry, { type: 'reading', reading }, reading.at)
@@ -105,6 +130,7 @@ export const openMachines = (options: MachinesOptions): Machines => {
       entry.triedAt = now()
       const isNew = entry.failing === undefined
       entry.failing = { since: entry.failing?.since ?? entry.triedAt, kind, message }
+      feed(entry, { type: 'failure' }, entry.triedAt)
       if (!isNew) return
       log.warn({ machine, kind, reason: message, code: 'MACHINE_NOT_READ' }, 'machine not read; trying on')
     },
@@ -138,9 +164,11 @@ export const openMachines = (options: MachinesOptions): Machines => {
         offlineAfterMs: settings.timing.offlineAfterMs,
       })),
     explain: () =>
-      [...entries.values()].map(({ settings: { id, kind, name, rules, timing }, state, reading, failing }) => ({
-        ...{ id, kind, name, readAt: reading?.at ?? null, failing: failing ?? null },
-        ...explain(rules, timing, state.tracker, reading?.values ?? {}),
-      })),
+      [...entries.values()].map(
+        ({ settings: { id, kind, name, rules, timing }, state, reading, failing, clockAheadMs }) => ({
+          ...{ id, kind, name, readAt: reading?.at ?? null, clockAheadMs, failing: failing ?? null },
+          ...explain(rules, timing, state.tracker, reading?.values ?? {}),
+        }),
+      ),
   }
 }

@@ -2,6 +2,8 @@ import { INTERVALS, type MachineKind } from '@nakama/contract'
 import type { AgentConfig, AREAS, MachineConfig, REGISTER_TYPES, SampleConfig, SignalConfig } from './config.ts'
 import type { Exceptions, SampledSignal } from './sampler.ts'
 import type { Sharing } from './sharing.ts'
+import type { OpcuaIdentity } from './sources/opcua/identity.ts'
+import type { OpcuaSecurity } from './sources/opcua/security.ts'
 import {
   CNC_BITS,
   joinRules,
@@ -9,8 +11,10 @@ import {
   motorCurrent,
   type Preset,
   type PresetName,
+  type PresetSignal,
   stackLight,
 } from './state/presets.ts'
+import { MACHINE_TOOLS, MACHINERY } from './state/presets-opcua.ts'
 import { type Condition, RULE_NAMES, type Rules, withoutMissing } from './state/rules.ts'
 import type { Timing } from './state/tracker.ts'
 
@@ -60,13 +64,22 @@ export interface OpcuaMachine {
   readonly endpoint: string
   readonly pollMs: number
   readonly publishMs: number
-  readonly security: 'none' | 'sign' | 'sign-and-encrypt'
+  readonly security: OpcuaSecurity
+  readonly trust: 'by-hand' | 'first-use'
+  /** Undefined: anonymous. */
+  readonly identity: OpcuaIdentity | undefined
+  /** BrowseName or node id; undefined: the server's only machine. */
+  readonly machine: string | undefined
   readonly signals: readonly OpcuaSignal[]
 }
 
+/** Found by `node`, or by the first of `paths` that leads to a node. */
 export interface OpcuaSignal {
   readonly name: string
-  readonly node: string
+  readonly node: string | undefined
+  readonly paths: readonly string[]
+  /** A machine need not have it. */
+  readonly isOptional: boolean
   readonly scale: number
   readonly offset: number
 }
@@ -103,7 +116,7 @@ const resolveMachine = (machine: MachineConfig): MachineSettings => ({
   counter:
     machine.counter === undefined
       ? undefined
-      : { signal: machine.counter, range: rangeOf(machine.signals[machine.counter]) },
+      : { signal: machine.counter, range: rangeOf(machine.signals?.[machine.counter]) },
   samples: (machine.samples ?? []).map(resolveSample),
 })
 
@@ -121,7 +134,7 @@ const resolveSample = (sample: SampleConfig): SampledSignal => {
   return { signal, exceptions: { ...DEFAULT_EXCEPTIONS, ...given } }
 }
 
-const modbusMachine = ({ source, signals }: MachineConfig): ModbusMachine => ({
+const modbusMachine = ({ source, signals = {} }: MachineConfig): ModbusMachine => ({
   type: 'modbus-tcp',
   host: source.host as string,
   port: source.port ?? 502,
@@ -139,19 +152,42 @@ const modbusMachine = ({ source, signals }: MachineConfig): ModbusMachine => ({
   })),
 })
 
-const opcuaMachine = ({ source, signals }: MachineConfig): OpcuaMachine => ({
-  type: 'opcua',
-  endpoint: source.endpoint as string,
-  pollMs: source.pollMs ?? DEFAULT_TIMING.pollMs,
-  publishMs: source.publishMs ?? 500,
-  security: source.security ?? 'none',
-  signals: Object.entries(signals).map(([name, signal]) => ({
-    name,
-    node: signal.node as string,
-    scale: signal.scale ?? 1,
-    offset: signal.offset ?? 0,
-  })),
-})
+const opcuaMachine = (machine: MachineConfig): OpcuaMachine => {
+  const { source, signals = {} } = machine
+  return {
+    type: 'opcua',
+    endpoint: source.endpoint as string,
+    pollMs: source.pollMs ?? DEFAULT_TIMING.pollMs,
+    publishMs: source.publishMs ?? 500,
+    security:
+      typeof source.security === 'object' ? { policy: undefined, ...source.security } : modeOnly(source.security),
+    trust: source.trust ?? 'by-hand',
+    identity: source.identity,
+    machine: source.machine,
+    signals: [
+      ...Object.entries(signals).map(([name, { node, path, scale = 1, offset = 0 }]) => ({
+        ...{ name, node, paths: path === undefined ? [] : [path], isOptional: false, scale, offset },
+      })),
+      ...presetSignals(machine).map(({ name, ...where }) => ({ name, node: undefined, ...where, scale: 1, offset: 0 })),
+    ],
+  }
+}
+
+const modeOnly = (mode: OpcuaSecurity['mode'] = 'none'): OpcuaSecurity => ({ mode, policy: undefined })
+
+/** What the presets bring along, as far as the machine's own signals do not say it otherwise. */
+const presetSignals = (machine: MachineConfig): PresetSignal[] => {
+  const own = machine.signals ?? {}
+  const brought = (machine.presets ?? []).flatMap(name => presetOf(name, machine).signals ?? [])
+  const byName = new Map(brought.map(signal => [signal.name, signal]))
+  return [...byName.values()].filter(({ name }) => !Object.hasOwn(own, name))
+}
+
+/** The names of all signals of a machine: its own, and those that its presets bring along. */
+export const signalNames = (machine: MachineConfig): string[] => [
+  ...Object.keys(machine.signals ?? {}),
+  ...presetSignals(machine).map(({ name }) => name),
+]
 
 const typeOf = ({ area, type }: SignalConfig): ModbusSignal['type'] =>
   type ?? (area === 'coil' || area === 'discrete-input' ? 'bit' : 'uint16')
@@ -172,7 +208,8 @@ const timingOf = ({ source, timing }: MachineConfig): Timing => {
 /** The rules that decide this machine's state: its presets' joined, its own instead where it has any. */
 export const rulesOf = (machine: MachineConfig): { readonly rules: Rules; readonly needed: readonly string[] } => {
   const presets = (machine.presets ?? []).map(name => presetOf(name, machine))
-  const has = (signal: string): boolean => Object.hasOwn(machine.signals, signal)
+  const names = new Set(signalNames(machine))
+  const has = (signal: string): boolean => names.has(signal)
   const joined = joinRules(presets.map(preset => preset.rules))
   const fitted = Object.fromEntries(
     RULE_NAMES.map(name => [name, fitting(joined[name] ?? [], has)]).filter(([, conditions]) => conditions?.length),
@@ -189,6 +226,8 @@ const fitting = (conditions: readonly Condition[], has: (signal: string) => bool
 const presetOf = (name: PresetName, { lamps, motor }: MachineConfig): Preset => {
   if (name === 'cnc-bits') return CNC_BITS
   if (name === 'mtconnect') return MTCONNECT
+  if (name === 'machinery') return MACHINERY
+  if (name === 'machine-tools') return MACHINE_TOOLS
   if (name === 'stack-light') return stackLight(lamps)
   return motorCurrent(motor ?? { runningAboveA: Number.POSITIVE_INFINITY })
 }

@@ -9,7 +9,10 @@ const MACHINE: MachineSettings = {
   id: 'lathe-1',
   kind: 'nc-lathe',
   name: '旋盤1号機',
-  source: { type: 'opcua', endpoint: 'opc.tcp://h', pollMs: 1_000, publishMs: 500, security: 'none', signals: [] },
+  source: {
+    ...{ type: 'opcua', endpoint: 'opc.tcp://h', pollMs: 1_000, publishMs: 500, signals: [] },
+    ...{ security: { mode: 'none', policy: undefined }, trust: 'by-hand', identity: undefined, machine: undefined },
+  },
   rules: { running: [{ signal: 'on', is: true }], idle: [{ signal: 'on', is: false }] },
   timing: { ...durations, heartbeatMs: 300_000 },
   counter: { signal: 'parts', range: 2 ** 32 },
@@ -151,10 +154,10 @@ describe('the last word', () => {
 })
 
 it('says profile and state again when asked, OFFLINE too', () => {
-  const running = run(undefined, [read(0, { on: true }), read(5_000, { on: true }), [5_500, { type: 'say-again' }]])
+  const running = run(undefined, [read(0, { on: true }), read(3_000, { on: true }), [3_500, { type: 'say-again' }]])
   expect(running.records.slice(3)).toMatchObject([
-    { type: 'profile', at: T + 5_500 },
-    { type: 'state', code: 'RUNNING', since: T, at: T + 5_000 },
+    { type: 'profile', at: T + 3_500 },
+    { type: 'state', code: 'RUNNING', since: T, at: T + 3_000 },
   ])
   const silent = run(undefined, [tick(30_000), [35_000, { type: 'say-again' }]])
   expect(silent.records.slice(3)).toMatchObject([{ type: 'profile' }, { code: 'OFFLINE', at: T + 35_000 }])

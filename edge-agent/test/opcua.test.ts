@@ -1,55 +1,12 @@
-import { mkdtemp, rm } from 'node:fs/promises'
 import { connect, createServer, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { DataType } from 'node-opcua'
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import type { OpcuaMachine } from '../src/settings.ts'
-import { opcuaSource } from '../src/sources/opcua.ts'
-import { fromDataValue, resolveNode } from '../src/sources/opcua-values.ts'
-import { NAMESPACE, startOpcuaServer } from './opcua-server.ts'
-import { freePort, recorder } from './support.ts'
+import { describe, expect, it } from 'vitest'
+import { fromDataValue, resolveNode } from '../src/sources/opcua/values.ts'
+import { startOpcuaServer } from './opcua-server.ts'
+import { opcuaMachine as machine, opcuaBench, until } from './opcua-support.ts'
+import { freePort } from './support.ts'
 
-const cleanups: (() => Promise<unknown>)[] = []
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
-})
-let dir: string
-beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'opcua-'))
-})
-afterAll(() => rm(dir, { recursive: true, force: true }))
-
-const machine = (endpoint: string, names: readonly string[], over: Partial<OpcuaMachine> = {}): OpcuaMachine => ({
-  type: 'opcua',
-  endpoint,
-  pollMs: 200,
-  publishMs: 100,
-  security: 'none',
-  signals: names.map(name => ({ name, node: `nsu=${NAMESPACE};s=${name}`, scale: 1, offset: 0 })),
-  ...over,
-})
-
-const run = (machines: { readonly [id: string]: OpcuaMachine }) => {
-  const seen = recorder()
-  const aborter = new AbortController()
-  const stations = Object.entries(machines).map(([id, source]) => ({ id, source }))
-  const running = opcuaSource(stations, join(dir, 'client'), seen.context, PACE).run(aborter.signal)
-  const stop = (): Promise<void> => {
-    aborter.abort()
-    return running
-  }
-  cleanups.push(stop)
-  return { ...seen, latest: (id: string) => seen.of(id).at(-1)?.values, stop }
-}
-const serve = async (...args: Parameters<typeof startOpcuaServer> extends [string, ...infer Rest] ? Rest : never) => {
-  const server = await startOpcuaServer(join(dir, 'server'), ...args)
-  cleanups.push(server.stop)
-  return server
-}
-const until = (what: () => void): Promise<void> => vi.waitFor(what, { timeout: 15_000, interval: 20 })
-
-const PACE = { connectMaxMs: 3_000, requestMaxMs: 1_000, watchMs: 100, silenceMinMs: 900, retryFirstMs: 100 }
+const { run, serve, folder, cleanUp } = opcuaBench()
 
 const NODES = {
   Execution: { dataType: DataType.String, value: 'READY' },
@@ -89,7 +46,7 @@ describe('values', () => {
 describe('a server', () => {
   it('is read by subscription, several machines over one connection, whatever number its namespace has', async () => {
     const server = await serve(NODES, { namespaces: ['urn:somebody:else'] })
-    const { of, latest, connects } = run({
+    const { of, latest, connects } = await run({
       one: machine(server.endpoint, ['Execution', 'Tick']),
       two: machine(server.endpoint, ['WarmUp', 'Load']),
     })
@@ -107,7 +64,7 @@ describe('a server', () => {
 
   it('without one of the nodes gives null for it, and its value once it is there', async () => {
     const server = await serve({ Execution: NODES.Execution })
-    const { latest } = run({ one: machine(server.endpoint, ['Execution', 'Tick']) })
+    const { latest } = await run({ one: machine(server.endpoint, ['Execution', 'Tick']) })
     await until(() => expect(latest('one')).toEqual({ Execution: 'READY', Tick: null }))
     server.add({ Tick: NODES.Tick })
     await until(() => expect(latest('one')).toEqual({ Execution: 'READY', Tick: 1 }))
@@ -115,7 +72,7 @@ describe('a server', () => {
 
   it('without the namespace gives no reading, and readings once it is there', async () => {
     const server = await serve({})
-    const { of, latest, failuresOf } = run({ one: machine(server.endpoint, ['Execution']) })
+    const { of, latest, failuresOf } = await run({ one: machine(server.endpoint, ['Execution']) })
     await until(() => expect(failuresOf('one').at(-1)).toMatchObject({ kind: 'no-node' }))
     expect(of('one')).toEqual([])
     server.add(NODES)
@@ -124,7 +81,7 @@ describe('a server', () => {
 
   it('that takes the subscription away is heard again', async () => {
     const server = await serve(NODES)
-    const { of, latest } = run({ one: machine(server.endpoint, ['Execution']) })
+    const { of, latest } = await run({ one: machine(server.endpoint, ['Execution']) })
     await until(() => expect(latest('one')).toEqual({ Execution: 'READY' }))
     server.dropSubscriptions()
     const before = of('one').length
@@ -135,11 +92,11 @@ describe('a server', () => {
 
   it('is read when it comes, and when it comes back, and no old value outlives it', async () => {
     const port = await freePort()
-    const { of, latest, failuresOf } = run({
+    const { of, latest, failuresOf } = await run({
       one: machine(`opc.tcp://127.0.0.1:${port}/UA/Test`, ['Execution', 'Tick']),
     })
     await until(() => expect(failuresOf('one').at(-1)).toMatchObject({ kind: 'connect' }))
-    const first = await startOpcuaServer(join(dir, 'server'), NODES, { port })
+    const first = await startOpcuaServer(await folder('server'), NODES, { port })
     await until(() => expect(latest('one')).toEqual({ Execution: 'READY', Tick: 1 }))
     await first.stop()
     const before = of('one').length
@@ -155,8 +112,10 @@ describe('a server', () => {
   it('that hangs is left, and the machine is not read meanwhile', async () => {
     const server = await serve(NODES)
     const tap = await startTap(server.port)
-    cleanups.push(tap.stop)
-    const { of, latest, failuresOf } = run({ one: machine(`opc.tcp://127.0.0.1:${tap.port}/UA/Test`, ['Execution']) })
+    cleanUp(tap.stop)
+    const { of, latest, failuresOf } = await run({
+      one: machine(`opc.tcp://127.0.0.1:${tap.port}/UA/Test`, ['Execution']),
+    })
     await until(() => expect(latest('one')).toEqual({ Execution: 'READY' }))
     tap.close()
     await until(() => expect(failuresOf('one').at(-1)).toMatchObject({ kind: 'silent' }))
@@ -166,7 +125,7 @@ describe('a server', () => {
   })
 
   it('can be left in the middle of everything, quickly', async () => {
-    const { stop } = run({ one: machine(`opc.tcp://127.0.0.1:${await freePort()}/UA/Test`, ['Execution']) })
+    const { stop } = await run({ one: machine(`opc.tcp://127.0.0.1:${await freePort()}/UA/Test`, ['Execution']) })
     const before = performance.now()
     await stop()
     expect(performance.now() - before).toBeLessThan(3_000)

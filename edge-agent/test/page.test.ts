@@ -15,7 +15,7 @@ import { SILENT } from './uplink-support.ts'
 
 const NOW = Date.UTC(2026, 10, 24, 5, 5, 9) // 14:05:09 in Tokyo
 const MACHINE: MachineExplanation = {
-  ...{ id: 'lathe-1', kind: 'nc-lathe', name: 'NC旋盤 1号機', readAt: NOW - 1_000, failing: null },
+  ...{ id: 'lathe-1', kind: 'nc-lathe', name: 'NC旋盤 1号機', readAt: NOW - 1_000, clockAheadMs: null, failing: null },
   ...{ code: 'RUNNING', since: NOW - 25 * 60_000, becomesAt: null, offlineAt: NOW + 29_000 },
   shows: { code: 'RUNNING', rule: 'running', condition: 'executing = true', uncertain: [] },
   signals: [{ name: 'executing', value: true, isHiddenText: false, decides: true }],

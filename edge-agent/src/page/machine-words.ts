@@ -3,8 +3,10 @@ import type { MachineExplanation } from '../machines.ts'
 import type { ShownSignal } from '../state/explain.ts'
 import { RULE_WORDS, type Words } from './words.ts'
 
-/** Why it is in its state, and what will become of it. */
-export const whyWords = (machine: MachineExplanation): Words[] => {
+/** Why it is in its state, what will become of it, and what is odd about it. */
+export const whyWords = (machine: MachineExplanation): Words[] => [...stateWords(machine), ...clockWords(machine)]
+
+const stateWords = (machine: MachineExplanation): Words[] => {
   const { code, failing, becomesAt, offlineAt, shows } = machine
   if (failing !== null) {
     const from = clockTime(failing.since)
@@ -48,6 +50,15 @@ export const sinceWords = (since: number, now: number): Words => ({
   ja: `${sinceTime(since, now)}から ${durationText(now - since, 'ja')}`,
   en: `for ${durationText(now - since, 'en')}`,
 })
+
+// Nothing while the machine's own clock is near enough, or not known.
+const clockWords = ({ clockAheadMs }: MachineExplanation): Words[] => {
+  if (clockAheadMs === null) return []
+  const [ja, en] = clockAheadMs > 0 ? ['進んで', 'ahead'] : ['遅れて', 'behind']
+  const off = Math.abs(clockAheadMs)
+  const words = `the machine's own clock is ${durationText(off, 'en')} ${en}`
+  return [{ ja: `機械の時計が ${durationText(off, 'ja')} ${ja}います`, en: words }]
+}
 
 /** A text where it is the same in every language. */
 export const valueWords = ({ value, isHiddenText }: ShownSignal): Words | string => {

@@ -10,6 +10,10 @@ export interface Reading {
   /** Milliseconds since 1970 UTC, by the agent's clock, when the values had arrived. */
   readonly at: number
   readonly values: Values
+  /** The source says that values between the former reading and this one were thrown away before we could have them. */
+  readonly isLossy?: boolean
+  /** How far the machine's own clock is ahead of the agent's, milliseconds, where the reading came with the machine's time. */
+  readonly aheadMs?: number
 }
 
 /** Why there is no reading. `kind` is a metric label, so it comes from this short list. */
@@ -18,7 +22,7 @@ export interface ReadFailure {
   readonly message: string
 }
 
-export const FAILURE_KINDS = ['connect', 'timeout', 'protocol', 'exception', 'silent', 'no-node'] as const
+export const FAILURE_KINDS = ['connect', 'timeout', 'protocol', 'exception', 'silent', 'no-node', 'refused'] as const
 
 /** Where sources deliver. Neither may throw. */
 export interface Sink {

@@ -5,9 +5,26 @@ export interface Preset {
   /** Signals without which the rules would mislead. What they say about any other signal a machine need not have. */
   readonly needs: readonly string[]
   readonly rules: Rules
+  /** Signals that it brings along, because a specification says where they are. */
+  readonly signals?: readonly PresetSignal[]
 }
 
-export const PRESET_NAMES = ['cnc-bits', 'stack-light', 'motor-current', 'mtconnect'] as const
+/** Where OPC UA servers have a signal, from the machine's node on; the first path that leads to a node counts. */
+export interface PresetSignal {
+  readonly name: string
+  readonly paths: readonly string[]
+  /** A machine need not have it. */
+  readonly isOptional: boolean
+}
+
+export const PRESET_NAMES = [
+  'cnc-bits',
+  'stack-light',
+  'motor-current',
+  'mtconnect',
+  'machinery',
+  'machine-tools',
+] as const
 export type PresetName = (typeof PRESET_NAMES)[number]
 
 /** What each lamp of this machine means: `green`, or `yellow-blinking` for the signal `yellowBlink`. */

@@ -1,5 +1,5 @@
-import { shortest, tidy } from './modbus-decode.ts'
-import type { Value } from './source.ts'
+import { shortest, tidy } from '../modbus-decode.ts'
+import type { Value } from '../source.ts'
 
 /** What we look at of an OPC UA DataValue. */
 export interface RawDataValue {
@@ -12,11 +12,15 @@ export interface RawDataValue {
 const INT64 = 8
 const UINT64 = 9
 const FLOAT = 10
+const NODE_ID = 17
 const LOCALIZED_TEXT = 21
 
 const TEXT_MAX = 200
 
-/** A boolean, a finite number (scaled) or a short text; null for everything else and for whatever is not good. */
+/**
+ * A boolean, a finite number (scaled) or a short text; null for everything else and for whatever is not good. Uncertain is not
+ * good: it is how a server says that the value is of before it lost the machine.
+ */
 export const fromDataValue = (data: RawDataValue, scale: number, offset: number): Value => {
   if (!data.statusCode.isGoodish() || data.value === undefined || data.value === null) return null
   const plain = toPlain(data.value.dataType, data.value.value)
@@ -38,6 +42,10 @@ const fromHalves = (dataType: number, [high, low]: readonly unknown[]): Value =>
   const bits = (BigInt(high) << 32n) | BigInt(low)
   return Number(dataType === INT64 ? BigInt.asIntN(64, bits) : BigInt.asUintN(64, bits))
 }
+
+/** The node that a value points to, such as the current state of a state machine; undefined for any other value. */
+export const nodeIdIn = ({ statusCode, value }: RawDataValue): string | undefined =>
+  value?.dataType === NODE_ID && value.value !== null && statusCode.isGoodish() ? String(value.value) : undefined
 
 /** `nsu=<URI>;<identifier>` by the server's own numbers, or undefined when it has no such namespace (yet). */
 export const resolveNode = (node: string, namespaces: readonly string[]): string | undefined => {
