@@ -110,7 +110,7 @@ const runEndpoint = async (
       then(of.name, outlet)
     }
     lost.clear()
-    last = await runOpcuaSession(
+    const end = await runOpcuaSession(
       {
         ...{ ...kit, publishMs, signals: items, absent },
         onNodes: (index, nodeIds) => withItem(index, (name, outlet) => outlet.expect(name, nodeIds)),
@@ -127,8 +127,10 @@ const runEndpoint = async (
       signal,
     )
     if (signal.aborted) break
+    last = { kind: end.kind, message: end.message }
     for (const outlet of outlets) outlet.fail(last)
-    await pause(backoffMs(attempt++, BACKOFF_FIRST_MS, BACKOFF_MAX_MS, random), signal)
+    const waitMs = backoffMs(attempt++, BACKOFF_FIRST_MS, BACKOFF_MAX_MS, random)
+    await pause(Math.max(waitMs, end.notBeforeMs ?? 0), signal)
   }
   clearInterval(report)
 }

@@ -79,15 +79,22 @@ export const PACE: Pace = {
 }
 
 const CLOSE_MAX_MS = 2_000
+/** Servers lock an account after some attempts. */
+const REFUSED_PAUSE_MS = 30_000
+
+export interface SessionEnd extends ReadFailure {
+  /** Not to be tried again sooner. */
+  readonly notBeforeMs?: number
+}
 
 /**
  * One connection with one subscription, from connecting until it is lost; says why it ended and never rejects. There is no
  * repairing: whatever is wrong with the connection ends it, and no value outlives it. Liveness is judged by data, since a
  * server may answer keep-alive reads for ever while its subscription is gone.
  */
-export const runOpcuaSession = async (options: SessionOptions, signal: AbortSignal): Promise<ReadFailure> => {
+export const runOpcuaSession = async (options: SessionOptions, signal: AbortSignal): Promise<SessionEnd> => {
   const { connectMaxMs, watchMs } = options.pace
-  const over = Promise.withResolvers<ReadFailure>()
+  const over = Promise.withResolvers<SessionEnd>()
   const clients: OPCUAClient[] = []
   const lost = (kind: ReadFailure['kind'], message: string): void => over.resolve({ kind, message })
   const stop = (): void => lost('connect', 'stopped')
@@ -120,7 +127,7 @@ export const runOpcuaSession = async (options: SessionOptions, signal: AbortSign
       else watch.retryMissing().catch(error => lost('silent', messageOf(error)))
     }, watchMs)
   }
-  work().catch(error => lost(isRefusal(error) ? 'refused' : 'connect', messageOf(error)))
+  work().catch(error => over.resolve(endBy(error)))
   const reason = await over.promise
   isOver = true
   clearInterval(watchdog)
@@ -129,11 +136,14 @@ export const runOpcuaSession = async (options: SessionOptions, signal: AbortSign
   return reason
 }
 
-/** Words of OPC UA for: who you are does not suffice. */
-const REFUSALS = /BadIdentityToken|BadUserAccessDenied|BadCertificate|BadSecurityChecksFailed|BadSecurityPolicyRejected/
+/** Words of OPC UA, and of its library, for: who you are does not suffice. */
+const REFUSALS = /BadIdentityToken|BadUserAccessDenied|BadCertificate|BadSecurityChecksFailed|user token policy/
 
-const isRefusal = (error: unknown): boolean =>
-  (error instanceof NakamaError && error.code.startsWith('OPCUA_')) || REFUSALS.test(messageOf(error))
+const endBy = (error: unknown): SessionEnd => {
+  const message = messageOf(error)
+  if (REFUSALS.test(message)) return { kind: 'refused', message, notBeforeMs: REFUSED_PAUSE_MS }
+  return { kind: error instanceof NakamaError && error.code.startsWith('OPCUA_') ? 'refused' : 'connect', message }
+}
 
 interface Negotiated {
   readonly policy?: string
