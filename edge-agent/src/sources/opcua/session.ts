@@ -114,6 +114,10 @@ export const runOpcuaSession = async (options: SessionOptions, signal: AbortSign
     over.promise.then(() => clearTimeout(slow))
     const client = open(options.security.mode === 'none' ? {} : await negotiate(options, open({})))
     client.on('connection_lost', () => lost('connect', 'connection lost'))
+    // The library would make a new session without a word, and what happened meanwhile would be missing without a gap.
+    client.on('receive_response', ({ responseHeader: { serviceResult } }) => {
+      if (SESSION_GONE.has(serviceResult.name)) lost('connect', `the server says ${serviceResult.name}`)
+    })
     client.on('close', error => lost('connect', error?.message ?? 'closed by the other side'))
     await client.connect(options.endpoint)
     const session = await client.createSession(options.identity())
@@ -135,6 +139,13 @@ export const runOpcuaSession = async (options: SessionOptions, signal: AbortSign
   await atMost(CLOSE_MAX_MS, Promise.all(clients.map(client => client.disconnect())))
   return reason
 }
+
+const SESSION_GONE: ReadonlySet<string> = new Set([
+  'BadSessionIdInvalid',
+  'BadSessionClosed',
+  'BadSubscriptionIdInvalid',
+  'BadNoSubscription',
+])
 
 /** Words of OPC UA, and of its library, for: who you are does not suffice. */
 const REFUSALS = /BadIdentityToken|BadUserAccessDenied|BadCertificate|BadSecurityChecksFailed|user token policy/
