@@ -119,6 +119,27 @@ describe('what a schema cannot see', () => {
     ['a sample of no signal', [{ ...MACHINE, samples: ['speed', 'load'] }], 'machines.0.samples'],
     ['a counter of no signal', [{ ...MACHINE, counter: 'parts' }], 'machines.0.counter'],
     ['no signals', [{ ...OPCUA, signals: {} }], 'machines.0.signals'],
+    [
+      'a node that is said twice',
+      [{ ...OPCUA, signals: { on: { node: 's=on', path: 'Monitoring/On' } } }],
+      'machines.0.signals.on.node',
+    ],
+    [
+      'a password that would travel in the clear',
+      [{ ...OPCUA, source: { ...OPCUA.source, identity: { username: 'u', password: { file: 'p' } } } }],
+      'machines.0.source.identity',
+    ],
+    [
+      'trust without security',
+      [{ ...OPCUA, source: { ...OPCUA.source, trust: 'first-use' } }],
+      'machines.0.source.trust',
+    ],
+    [
+      'a policy without security',
+      [{ ...OPCUA, source: { ...OPCUA.source, security: { mode: 'none', policy: 'Basic256Sha256' } } }],
+      'machines.0.source.security.policy',
+    ],
+    ['a preset of another protocol', [{ ...MACHINE, presets: ['cnc-bits', 'machinery'] }], 'machines.0.presets'],
     ['a machine that can never run', [{ ...OPCUA, rules: { idle: OPCUA.rules?.idle } }], 'machines.0.rules.running'],
     ['a preset without its signal', [{ ...OPCUA, presets: ['mtconnect'] }], 'machines.0.signals.execution'],
     ['a preset without its numbers', [{ ...OPCUA, presets: ['motor-current'] }], 'machines.0.motor'],
