@@ -26,14 +26,15 @@ export const MACHINE_TOOL_NODESETS = [
 const MACHINERY = 'http://opcfoundation.org/UA/Machinery/'
 const MACHINE_TOOL = 'http://opcfoundation.org/UA/MachineTool/'
 
-const STATES = [
-  'MachineryBuildingBlocks',
-  'MachineryBuildingBlocks.MachineryItemState',
-  'MachineryBuildingBlocks.MachineryOperationMode',
-]
+const BLOCKS = 'MachineryBuildingBlocks'
+const STATE_MACHINES = { item: `${BLOCKS}.MachineryItemState`, mode: `${BLOCKS}.MachineryOperationMode` }
 
 /** A machine tool as MachineToolType makes it, below the folder Machines; with or without the states of Machinery. */
-export const addMachineTool = (addressSpace: AddressSpace, name: string, { hasItemState = true } = {}) => {
+export const addMachineTool = (
+  addressSpace: AddressSpace,
+  name: string,
+  { has = ['item', 'mode'] }: { readonly has?: readonly ('item' | 'mode')[] } = {},
+) => {
   const machinery = addressSpace.getNamespaceIndex(MACHINERY)
   const machineTool = addressSpace.getNamespaceIndex(MACHINE_TOOL)
   const machines = addressSpace.findNode(resolveNodeId(`ns=${machinery};i=1001`)) as UAObject
@@ -42,7 +43,7 @@ export const addMachineTool = (addressSpace: AddressSpace, name: string, { hasIt
     browseName: name,
     namespace: addressSpace.registerNamespace('urn:nakama:test:vendor'),
     organizedBy: machines,
-    optionals: hasItemState ? STATES : [],
+    optionals: has.length === 0 ? [] : [BLOCKS, ...has.map(one => STATE_MACHINES[one])],
   }) as UAObject
   const find = (path: string): UAObject | UAVariable => {
     let node: UAObject | UAVariable = machine
@@ -61,6 +62,13 @@ export const addMachineTool = (addressSpace: AddressSpace, name: string, { hasIt
     machine,
     find,
     set,
+    addOperationMode(mode: string) {
+      const building = find('MachineryBuildingBlocks') as UAObject
+      addressSpace
+        .findObjectType('MachineryOperationModeStateMachineType', machinery)
+        ?.instantiate({ browseName: 'MachineryOperationMode', componentOf: building })
+      this.setState('MachineryBuildingBlocks/MachineryOperationMode', { name: mode })
+    },
     /** Keeps the value, and says that it is none. */
     spoil(path: string) {
       const variable = find(path) as UAVariable

@@ -7,7 +7,7 @@ import type { Values } from '../src/sources/source.ts'
 import { evaluate } from '../src/state/rules.ts'
 import { addMachineTool, MACHINE_TOOL_NODESETS } from './opcua-machine-tool.ts'
 import { startOpcuaServer } from './opcua-server.ts'
-import { opcuaBench, until } from './opcua-support.ts'
+import { opcuaBench, QUICK, until } from './opcua-support.ts'
 
 const { run, folder } = opcuaBench()
 
@@ -19,7 +19,7 @@ let older: ReturnType<typeof addMachineTool>
 beforeAll(async () => {
   server = await startOpcuaServer(await folder('server'), {}, { nodesets: MACHINE_TOOL_NODESETS })
   modern = addMachineTool(server.addressSpace, 'MC 1')
-  older = addMachineTool(server.addressSpace, 'MC 2', { hasItemState: false })
+  older = addMachineTool(server.addressSpace, 'MC 2', { has: [] })
   for (const name of ['Channel 1', 'Channel 2']) addChannel(name)
   modern.set('Production/ActiveProgram/Name', DataType.String, 'O1234 SECRET')
   older.set('Production/ActiveProgram/Name', DataType.String, 'O1234 SECRET')
@@ -34,7 +34,7 @@ const addChannel = (name: string): void => {
 }
 
 /** From what a person writes into a file to what is read and shown. */
-const watch = async (machine: Partial<MachineConfig> & Pick<MachineConfig, 'presets'>, name?: string) => {
+const watch = async (machine: Partial<MachineConfig> & Pick<MachineConfig, 'presets'>, name?: string, pace = QUICK) => {
   const source = { type: 'opcua', endpoint: server.endpoint, publishMs: 100, pollMs: 200 } as const
   const config: AgentConfig = {
     ...{ shop: 'misaki', agent: 'pi-1', http: { host: '127.0.0.1', port: 0 }, dataDir: 'data' },
@@ -50,7 +50,7 @@ const watch = async (machine: Partial<MachineConfig> & Pick<MachineConfig, 'pres
   const [settings] = resolveSettings(config).machines
   if (settings?.source.type !== 'opcua') throw new Error('expected an OPC UA machine')
   const { rules } = settings
-  const seen = await run({ mc: settings.source })
+  const seen = await run({ mc: settings.source }, { pace })
   const shown = (values: Values | undefined) => {
     const evidence = values === undefined ? null : evaluate(rules, values)
     return evidence === null ? undefined : `${evidence.code}${evidence.done ? ' done' : ''}`
@@ -70,33 +70,32 @@ const setModern = (item: string, mode: string): void => {
 }
 
 describe('a machine tool with the states of Machinery', () => {
-  it.each(['machinery', 'machine-tools'] as const)(
-    'is understood by %s, whatever language its control speaks',
-    async preset => {
-      setModern('Executing', 'Processing')
-      modern.setState('Production/ActiveProgram/State', { name: 'Running' })
-      const mc = await watch({ presets: [preset] }, 'MC 1')
-      await mc.shows('RUNNING')
-      for (const [item, mode, state] of [
-        ['NotExecuting', 'Processing', 'PAUSED'],
-        ['NotExecuting', 'Setup', 'SETUP'],
-        ['Executing', 'Setup', 'SETUP'],
-        ['NotExecuting', 'None', 'IDLE'],
-        ['OutOfService', 'Processing', 'ALARM'],
-        ['NotExecuting', 'Maintenance', 'SETUP'],
-        ['NotAvailable', 'None', 'OFF'],
-      ] as const) {
-        setModern(item, mode)
-        await mc.shows(state)
-      }
-      // A state that it has but does not tell is unknown, not none: the machine is not idle for that.
-      setModern('NotExecuting', 'None')
-      await mc.shows('IDLE')
-      modern.spoil('MachineryBuildingBlocks/MachineryOperationMode/CurrentState/Id')
-      await mc.shows(undefined)
-      expect(JSON.stringify(mc.of('mc'))).not.toContain('SECRET')
-    },
-  )
+  it('is understood by both presets, whatever language its control speaks', async () => {
+    setModern('Executing', 'Processing')
+    modern.setState('Production/ActiveProgram/State', { name: 'Running' })
+    const watched = await Promise.all([
+      watch({ presets: ['machinery'] }, 'MC 1'),
+      watch({ presets: ['machine-tools'] }, 'MC 1'),
+    ])
+    const show = (state: string | undefined) => Promise.all(watched.map(mc => mc.shows(state)))
+    await show('RUNNING')
+    for (const [item, mode, state] of [
+      ['NotExecuting', 'Processing', 'PAUSED'],
+      ['NotExecuting', 'Setup', 'SETUP'],
+      ['Executing', 'Setup', 'SETUP'],
+      ['OutOfService', 'Processing', 'ALARM'],
+      ['NotExecuting', 'Maintenance', 'SETUP'],
+      ['NotAvailable', 'None', 'OFF'],
+      ['NotExecuting', 'None', 'IDLE'],
+    ] as const) {
+      setModern(item, mode)
+      await show(state)
+    }
+    // A state that it has but does not tell is unknown, not none: the machine is not idle for that.
+    modern.spoil('MachineryBuildingBlocks/MachineryOperationMode/CurrentState/Id')
+    await show(undefined)
+    for (const mc of watched) expect(JSON.stringify(mc.of('mc'))).not.toContain('SECRET')
+  })
 })
 
 describe('a machine tool without the states of Machinery', () => {
@@ -159,5 +158,21 @@ describe('the machine that is meant', () => {
     third.setState('MachineryBuildingBlocks/MachineryItemState', { name: 'Executing' })
     third.setState('MachineryBuildingBlocks/MachineryOperationMode', { name: 'Processing' })
     await mc.shows('RUNNING')
+  })
+
+  it('is not idle because what would say otherwise comes a little later than the rest', async () => {
+    const slow = addMachineTool(server.addressSpace, 'MC 4', { has: ['item'] })
+    slow.setState('MachineryBuildingBlocks/MachineryItemState', { name: 'NotExecuting' })
+    const absentAfterMs = 2_000
+    const startedAt = performance.now()
+    const mc = await watch({ presets: ['machinery'] }, 'MC 4', { ...QUICK, absentAfterMs })
+    await until(() => expect(mc.latest()).toEqual({ itemState: 'NotExecuting', itemMode: null }))
+    await mc.shows(undefined)
+    // Only what stays away does not exist.
+    await mc.shows('IDLE')
+    expect(performance.now() - startedAt).toBeGreaterThan(absentAfterMs)
+    // And it may come yet.
+    slow.addOperationMode('Processing')
+    await mc.shows('PAUSED')
   })
 })

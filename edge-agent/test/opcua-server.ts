@@ -36,6 +36,7 @@ export const startOpcuaServer = async (pkiDir: string, nodes: Nodes, options: Se
     automaticallyAcceptUnknownCertificate: true,
     disableFileWatchers: true,
   })
+  const logins: string[] = []
   const server = new OPCUAServer({
     port,
     resourcePath: '/UA/Test',
@@ -46,7 +47,10 @@ export const startOpcuaServer = async (pkiDir: string, nodes: Nodes, options: Se
     securityModes: [MessageSecurityMode.None, MessageSecurityMode.Sign, MessageSecurityMode.SignAndEncrypt],
     allowAnonymous: options.users === undefined,
     userManager: {
-      isValidUser: (name: string, password: string) => options.users?.[name] === password,
+      isValidUser(name: string, password: string) {
+        logins.push(password)
+        return options.users?.[name] === password
+      },
     },
   })
   await server.initialize()
@@ -76,6 +80,8 @@ export const startOpcuaServer = async (pkiDir: string, nodes: Nodes, options: Se
     port,
     endpoint: `opc.tcp://127.0.0.1:${port}/UA/Test`,
     addressSpace,
+    /** Passwords that were tried, in their order. */
+    logins,
     add,
     set(name: string, dataType: DataType, value: unknown, status?: StatusCode, sourceTimestamp?: Date) {
       variables.get(name)?.setValueFromSource(new Variant({ dataType, value }), status, sourceTimestamp)

@@ -79,17 +79,6 @@ describe('a server', () => {
     await until(() => expect(latest('one')).toEqual({ Execution: 'READY' }))
   })
 
-  it('that takes the subscription away is heard again', async () => {
-    const server = await serve(NODES)
-    const { of, latest } = await run({ one: machine(server.endpoint, ['Execution']) })
-    await until(() => expect(latest('one')).toEqual({ Execution: 'READY' }))
-    server.dropSubscriptions()
-    const before = of('one').length
-    server.set('Execution', DataType.String, 'ACTIVE')
-    await until(() => expect(latest('one')).toEqual({ Execution: 'ACTIVE' }))
-    expect(of('one').length).toBeGreaterThan(before)
-  })
-
   it('is read when it comes, and when it comes back, and no old value outlives it', async () => {
     const port = await freePort()
     const { of, latest, failuresOf } = await run({
