@@ -8,6 +8,7 @@ import { openMachines } from '../src/machines.ts'
 import { resolveSettings } from '../src/settings.ts'
 import { mayLeave, SHARING_LEVELS, statusMachines } from '../src/sharing.ts'
 import type { Value } from '../src/sources/source.ts'
+import { MACHINE_TOOLS, MACHINERY } from '../src/state/presets-opcua.ts'
 import type { Condition } from '../src/state/rules.ts'
 
 describe('sharing', () => {
@@ -43,6 +44,8 @@ describe('sharing', () => {
 /** Texts that machines show, and that are nobody else's business. */
 const SECRETS = ['O1234 SECRET (IMPELLER ACME)', 'SECRET: COOLANT LOW', 'SECRET'] as const
 const SIGNALS = ['program', 'comment', 'alarmText', 'parts', 'load', 'on'] as const
+/** What the presets for OPC UA bring along, which a control may fill with whatever it likes. */
+const BROUGHT = MACHINE_TOOLS.signals?.map(({ name }) => name) ?? []
 
 const value: fc.Arbitrary<Value> = fc.oneof(
   fc.constantFrom(...SECRETS),
@@ -51,7 +54,7 @@ const value: fc.Arbitrary<Value> = fc.oneof(
   fc.integer({ min: -10, max: 100_000 }),
   fc.double(),
 )
-const signal = fc.constantFrom(...SIGNALS)
+const signal = fc.constantFrom(...SIGNALS, ...BROUGHT)
 const condition: fc.Arbitrary<Condition> = fc.oneof(
   fc.record({ signal, is: fc.oneof(fc.constantFrom(...SECRETS), fc.boolean(), fc.integer({ min: 0, max: 9 })) }),
   fc.record({ signal, above: fc.integer({ min: 0, max: 100 }) }),
@@ -81,16 +84,24 @@ const config: fc.Arbitrary<AgentConfig> = fc
     machines: [
       {
         ...{ id: 'mill-1', kind: 'vertical-mc', name: '立形MC', ...machine },
-        source: { type: 'opcua', endpoint: 'opc.tcp://mill:4840' },
+        ...{ source: { type: 'opcua', endpoint: 'opc.tcp://mill:4840' }, presets: ['machine-tools'] },
         signals: Object.fromEntries(SIGNALS.map(name => [name, { node: `nsu=urn:mill;s=${name}` }])),
       },
     ] as MachineConfig[],
   }))
-const reading = fc.record(Object.fromEntries(SIGNALS.map(name => [name, value])) as { [name: string]: typeof value })
+const reading = fc.record(
+  Object.fromEntries([...SIGNALS, ...BROUGHT].map(name => [name, value])) as { [name: string]: typeof value },
+)
 const happening = fc.oneof(
   { weight: 8, arbitrary: reading },
   fc.constantFrom('fail' as const, 'silence' as const, 'step' as const, 'say-again' as const),
 )
+
+it('no preset looks at the name of a program, a comment or an alarm text', () => {
+  const paths = [MACHINERY, MACHINE_TOOLS].flatMap(({ signals = [] }) => signals.flatMap(one => one.paths))
+  expect(paths.length).toBeGreaterThan(10)
+  for (const path of paths) expect(path).not.toMatch(/name|comment|notification|message|alert|job|part/i)
+})
 
 describe('whatever the configuration says and the machine shows', () => {
   it('no program name, comment or alarm text leaves the process, and nothing that the level forbids', () => {
