@@ -108,7 +108,7 @@ describe('a machine tool without the states of Machinery', () => {
   }
 
   it('is understood by its channels, its program and its operation mode', async () => {
-    set([2, 0], 1, 'Running')
+    set([2, 0], 1, 'Initializing')
     const mc = await watch({ presets: ['machine-tools'] }, 'MC 2')
     // The second channel works.
     await mc.shows('RUNNING')
