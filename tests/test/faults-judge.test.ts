@@ -115,6 +115,17 @@ describe('the judge of readings', () => {
     const other = { ...facts, corrupted: [{ process: 'agent-t', from: at(55), to: at(60) }] }
     expect(judgeMachine(other, told).readings.lost).toHaveLength(10)
   })
+  it('believes that a machine could not be read where no reading is, and takes it for no excuse', () => {
+    const stored = [...ticks(0, 50), ...ticks(60, 120)]
+    const told = (from: number, to: number, what: Gap['what'] = 'samples') =>
+      evidence({ served: stored, stored, gaps: [gap(from, to, 'source-outage', what)] })
+    const wrong = (of: MachineEvidence) => judgeMachine(facts, of).gaps.wrong
+    expect(wrong(told(49, 60))).toEqual([])
+    expect(wrong(told(48, 60))).toHaveLength(1)
+    expect(wrong(told(49, 60, 'all'))).toHaveLength(1)
+    const lost = { ...told(49, 60), served: ticks(0, 120) }
+    expect(judgeMachine(facts, lost).readings.lost).toHaveLength(10)
+  })
   it('allows for what a damaged journal forgets, even over another kill, and for no longer', () => {
     const served = [...ticks(0, 60), ...ticks(80, 120)]
     const timeline = [interval(0, 40, 'RUNNING'), interval(40, 80, 'OFFLINE'), interval(80, 120, 'RUNNING')]

@@ -20,6 +20,7 @@ export const judgeGaps = (facts: RunFacts, evidence: MachineEvidence): JudgedGap
   const unwatched = unwatchedSpans(facts, evidence).map(span => widened(span, EXCESS_MAX_MS / 2))
   const corrupted = facts.corrupted.filter(({ process }) => process === agent)
   const full = facts.full.filter(({ process }) => process === agent).map(span => widened(span, 0, NOTICED_MS))
+  const isStepped = facts.stepped.some(({ process }) => process === agent)
   const isRight = (gap: Gap): boolean => {
     switch (gap.why) {
       case 'agent-stopped':
@@ -35,6 +36,10 @@ export const judgeGaps = (facts: RunFacts, evidence: MachineEvidence): JudgedGap
         return corrupted.some(({ to }) => gap.to <= to + EXCESS_MAX_MS)
       case 'journal-full':
         return full.some(span => span.from <= gap.to && gap.from <= span.to)
+      case 'source-outage':
+      case 'source-overflow':
+        // It excuses nothing, so it need not be explained; but no reading lies in it, where times are what they were.
+        return gap.what === 'samples' && (isStepped || !evidence.storedAt.some(at => gap.from < at && at < gap.to))
       default:
         return false
     }

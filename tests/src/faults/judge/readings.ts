@@ -30,7 +30,7 @@ export const judgeReadings = (
   const within = evidence.served.filter(({ at }) => span.from <= at && at < span.to)
   const settling = evidence.reading === 'stream' ? settlingSpans(facts, evidence) : []
   const doubtful = [...doubtfulSpans(facts, evidence), ...settling]
-  const missing = rightGaps.filter(({ what }) => what !== 'events').map(gap => widened(gap, ARRIVAL_MS, 0))
+  const missing = rightGaps.filter(excuses).map(gap => widened(gap, ARRIVAL_MS, 0))
   const isStored = evidence.reading === 'each' ? storedTick(evidence) : storedNear(evidence, pollMs, span)
   const served = evidence.reading === 'each' ? within : onePerPoll(within, pollMs)
   const groups = Map.groupBy(served, tick => {
@@ -47,6 +47,9 @@ export const judgeReadings = (
     ...judgeOrder(evidence.stored),
   }
 }
+
+// That a machine could not be read excuses nobody for what it has served.
+const excuses = ({ what, why }: Gap): boolean => what !== 'events' && !why.startsWith('source-')
 
 const storedTick = ({ stored }: MachineEvidence): ((tick: ServedLine) => boolean) => {
   const ticks = new Set(stored.map(({ tick }) => tick))
