@@ -235,6 +235,16 @@ describe('our own certificate', () => {
     expect(certificate.validTo).toContain('2049')
   })
 
+  it('is made as soon as the disk allows, and until then it is said', async () => {
+    const server = await serve(NODES)
+    const blocked = await folder('blocked')
+    await writeFile(blocked, 'a file where a folder should be')
+    const { latest, lastFailure } = await run({ one: secure(server.endpoint) }, { pki: 'blocked' })
+    await until(() => expect(lastFailure('one')?.message).toMatch(/^no OPC UA certificate of our own: /))
+    await rm(blocked)
+    await until(() => expect(latest('one')).toEqual(READ))
+  })
+
   it('serves a Pi that does not know the time yet', async () => {
     const server = await serve(NODES)
     const seen = recorder()

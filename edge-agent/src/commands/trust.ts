@@ -35,9 +35,11 @@ const certificateText = (one: ServerCertificate, now: number): string =>
   [
     `${one.fingerprint}  ${STATES[one.state]}`,
     `  ${one.endpoint ?? '(copied here by hand)'}`,
-    `  ${one.subject}`,
-    ...one.names.map(name => `  ${name}`),
+    ...[one.subject, ...one.names].map(text => `  ${printable(text)}`),
     `  ${day(one.validFrom)} – ${day(one.validTo)}${one.validTo.getTime() < now ? '  期限切れ / expired' : ''}`,
   ].join('\n')
+
+// Whoever answers at the endpoint wrote these: a terminal must not obey them.
+const printable = (text: string): string => text.replaceAll(/\p{C}/gu, '?')
 
 const day = (date: Date): string => date.toISOString().slice(0, 10)

@@ -1,3 +1,4 @@
+import { messageOf } from '@nakama/contract'
 import { backoffMs, pause } from '@nakama/service'
 import type { OpcuaMachine } from '../../settings.ts'
 import type { ReadFailure, Source, SourceContext } from '../source.ts'
@@ -20,6 +21,7 @@ export interface OpcuaFiles {
   readonly configFile: string
 }
 
+const KEYS_RETRY_MS = 5_000
 const BACKOFF_FIRST_MS = 500
 /** A machine is to be read within 15 s of coming back, of which a connection that began too early takes the first five. */
 const BACKOFF_MAX_MS = 5_000
@@ -36,13 +38,9 @@ export const opcuaSource = (
 ): Source => ({
   async run(signal) {
     const library = await import('node-opcua-client')
-    const { OPCUACertificateManager } = await import('node-opcua-certificate-manager')
-    const certificates = new OPCUACertificateManager({
-      rootFolder: pkiDir,
-      automaticallyAcceptUnknownCertificate: false,
-      disableFileWatchers: true,
-    })
-    const own = await ensureOwnCertificate(pkiDir, certificates, context.now(), context.log)
+    const keys = await untilKeys(stations, pkiDir, context, signal)
+    if (keys === undefined) return
+    const { certificates, own } = keys
     const trust = openTrustStore(pkiDir)
     const { monotonic, log } = context
     const endpoints = Map.groupBy(stations, ({ source }) => accessKey(source))
@@ -60,6 +58,31 @@ export const opcuaSource = (
     await certificates.dispose()
   },
 })
+
+/** Our key and certificate. Without them nothing can be read, so a disk that refuses is tried again; undefined when aborted. */
+const untilKeys = async (
+  stations: readonly OpcuaStation[],
+  pkiDir: string,
+  { sink, now, log }: SourceContext,
+  signal: AbortSignal,
+) => {
+  const { OPCUACertificateManager } = await import('node-opcua-certificate-manager')
+  while (!signal.aborted) {
+    try {
+      const certificates = new OPCUACertificateManager({
+        rootFolder: pkiDir,
+        automaticallyAcceptUnknownCertificate: false,
+        disableFileWatchers: true,
+      })
+      return { certificates, own: await ensureOwnCertificate(pkiDir, certificates, now(), log) }
+    } catch (error) {
+      const message = `no OPC UA certificate of our own: ${messageOf(error)}`
+      for (const { id } of stations) sink.failure(id, { kind: 'refused', message })
+      await pause(KEYS_RETRY_MS, signal)
+    }
+  }
+  return undefined
+}
 
 /** Machines that are reached in the same way share a connection. */
 const accessKey = ({ endpoint, security, trust, identity }: OpcuaMachine): string =>
