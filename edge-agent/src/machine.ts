@@ -81,8 +81,8 @@ export const stepMachine = (
     state = { ...state, outage: stepOutage(state.outage, input, pollMs, now).state }
   }
   if (input.type === 'reading') {
-    const { isLossy = false } = input.reading
-    const { state: outage, gap } = stepOutage(state.outage, { type: 'reading', isLossy }, pollMs, now)
+    const { isLossy = false, quietMs = 0 } = input.reading
+    const { state: outage, gap } = stepOutage(state.outage, { type: 'reading', isLossy, quietMs }, pollMs, now)
     // After an outage, however short, the first value is news.
     state = gap === undefined ? { ...state, outage } : { ...state, outage, sampler: NOTHING_SAMPLED }
     if (gap !== undefined) records.push({ type: 'gap', at: now, machine: machine.id, ...gap })

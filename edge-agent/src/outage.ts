@@ -11,7 +11,8 @@ export interface OutageState {
 export const NO_READING_YET: OutageState = { readAt: undefined, hasFailed: false }
 
 export type OutageInput =
-  | { readonly type: 'reading'; readonly isLossy: boolean }
+  /** See `Reading`. */
+  | { readonly type: 'reading'; readonly isLossy: boolean; readonly quietMs: number }
   | { readonly type: 'failure' }
   | { readonly type: 'clock-stepped'; readonly byMs: number }
 
@@ -19,10 +20,12 @@ export type OutageGap = Pick<GapRecord, 'from' | 'to' | 'what' | 'why'>
 
 /** Polls that fall out without a failure, as when the whole process stood still. */
 const POLLS_MAX = 3
+/** The same where the machine speaks by itself. */
+const QUIETS_MAX = 2
 
 /**
  * From readings and failures to the gaps between readings: one that ends a failure, however short, or that comes more than
- * three polls after the one before, or before which the source threw values away. Samples are missing from the last reading to the
+ * three polls after the one before (or two of the pauses that the source has promised not to exceed), or before which the source threw values away. Samples are missing from the last reading to the
  * first new one. What the state was meanwhile is not this step's to say: the tracker bridges it, or says OFFLINE.
  */
 export const stepOutage = (
@@ -41,7 +44,7 @@ export const stepOutage = (
   }
   const state = { readAt: now, hasFailed: false }
   if (readAt === undefined || readAt >= now) return { state, gap: undefined }
-  const isOutage = hasFailed || now - readAt > POLLS_MAX * pollMs
+  const isOutage = hasFailed || now - readAt > Math.max(POLLS_MAX * pollMs, QUIETS_MAX * input.quietMs)
   if (!isOutage && !input.isLossy) return { state, gap: undefined }
   return { state, gap: { from: readAt, to: now, what: 'samples', why: isOutage ? 'source-outage' : 'source-overflow' } }
 }

@@ -100,6 +100,16 @@ describe('a gap is recorded', () => {
   })
 })
 
+it('no gap is recorded of a machine on which nothing changes, though its server has little to say', async () => {
+  const server = await serve(NODES)
+  const mc = await live(opcuaMachine(server.endpoint, ['On', 'Load'], { publishMs: 400, pollMs: 100 }))
+  // Readings come by keep-alives only, and those are far more than three polls apart.
+  await until(() => expect(mc.samples().length).toBeGreaterThan(3))
+  const times = mc.samples()
+  expect((times.at(-1) as number) - (times.at(-2) as number)).toBeGreaterThan(300)
+  expect(mc.gaps()).toEqual([])
+})
+
 describe('a value', () => {
   it('that is bad or uncertain is none, while those beside it go on', async () => {
     const server = await serve(NODES)

@@ -20,7 +20,10 @@ const run = (...inputs: readonly (readonly [number, OutageInput])[]): OutageGap[
   }
   return gaps
 }
-const read = (at: number, isLossy = false): readonly [number, OutageInput] => [at, { type: 'reading', isLossy }]
+const read = (at: number, isLossy = false, quietMs = 0): readonly [number, OutageInput] => [
+  at,
+  { type: 'reading', isLossy, quietMs },
+]
 const fail = (at: number): readonly [number, OutageInput] => [at, { type: 'failure' }]
 const gap = (from: number, to: number, why: OutageGap['why'] = 'source-outage'): OutageGap => ({
   ...{ from: T + from, to: T + to, what: 'samples', why },
@@ -35,6 +38,11 @@ describe('a gap between two readings', () => {
   it('is told when readings fall out without a failure, and not while they only come late', () => {
     expect(run(read(0), read(3_000), read(6_000))).toEqual([])
     expect(run(read(0), read(3_001))).toEqual([gap(0, 3_001)])
+  })
+
+  it('is not told of a machine that speaks by itself and has nothing to say, as long as it says that in time', () => {
+    expect(run(read(0, false, 5_000), read(10_000, false, 5_000))).toEqual([])
+    expect(run(read(0, false, 5_000), read(10_001, false, 5_000))).toEqual([gap(0, 10_001)])
   })
 
   it('is none before the first reading, which the first words of an epoch tell of', () =>

@@ -12,6 +12,8 @@ export interface Reading {
   readonly values: Values
   /** The source says that values between the former reading and this one were thrown away before we could have them. */
   readonly isLossy?: boolean
+  /** Where it is the machine that speaks: so long it may have nothing to say before it says just that, milliseconds. */
+  readonly quietMs?: number
   /** How far the machine's own clock is ahead of the agent's, milliseconds, where the reading came with the machine's time. */
   readonly aheadMs?: number
 }

@@ -90,7 +90,16 @@ const accessKey = ({ endpoint, security, trust, identity }: OpcuaMachine): strin
 
 type Kit = Omit<
   SessionOptions,
-  'publishMs' | 'keepAliveCount' | 'signals' | 'absent' | 'onNodes' | 'onValue' | 'onGone' | 'onLost' | 'onKeepAlive'
+  | 'publishMs'
+  | 'keepAliveCount'
+  | 'signals'
+  | 'absent'
+  | 'onSubscribed'
+  | 'onNodes'
+  | 'onValue'
+  | 'onGone'
+  | 'onLost'
+  | 'onKeepAlive'
 >
 
 const runEndpoint = async (
@@ -136,6 +145,9 @@ const runEndpoint = async (
     const end = await runOpcuaSession(
       {
         ...{ ...kit, publishMs, signals: items, absent },
+        onSubscribed: quietMs => {
+          for (const outlet of outlets) outlet.allow(quietMs)
+        },
         onNodes: (index, nodeIds) => withItem(index, (name, outlet) => outlet.expect(name, nodeIds)),
         onValue: (index, nodeId, one) => withItem(index, (name, outlet) => outlet.hear(name, nodeId, one)),
         onGone: index => withItem(index, (name, outlet) => outlet.lose(name, absent.has(index))),

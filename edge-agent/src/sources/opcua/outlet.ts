@@ -5,6 +5,8 @@ import type { Heard } from './subscription.ts'
 /** The latest values of one machine, and when they go out as a reading. */
 export interface Outlet {
   readonly id: string
+  /** So long the server may say nothing. */
+  allow(quietMs: number): void
   /** The signal is now made of these nodes, of which nothing is known yet. */
   expect(signal: string, nodeIds: readonly string[]): void
   hear(signal: string, nodeId: string, heard: Heard): void
@@ -31,6 +33,7 @@ export const openOutlet = (
   let timer: NodeJS.Timeout | undefined
   let nextDue = monotonic()
   let deliveredAt = monotonic()
+  let quietMs = 0
   let isLossy = false
   let aheadMs: number | undefined
   let bad: string | undefined
@@ -51,6 +54,7 @@ export const openOutlet = (
     sink.reading(id, {
       at: now(),
       values: current,
+      quietMs,
       ...(isLossy ? { isLossy } : {}),
       ...(aheadMs === undefined ? {} : { aheadMs }),
     })
@@ -71,6 +75,9 @@ export const openOutlet = (
 
   return {
     id,
+    allow(ms) {
+      quietMs = ms
+    },
     expect(signal, nodeIds) {
       heard.set(signal, new Map(nodeIds.map(nodeId => [nodeId, undefined])))
       // One that was known not to exist stays so until it is found: only then is anything known of it.
@@ -97,7 +104,7 @@ export const openOutlet = (
       report(failure)
     },
     complain(failure) {
-      if (monotonic() - deliveredAt <= Math.max(3 * source.pollMs, patienceMs)) return
+      if (monotonic() - deliveredAt <= Math.max(3 * source.pollMs, 2 * quietMs, patienceMs)) return
       report(
         bad === undefined || failure.kind !== 'no-node'
           ? failure

@@ -35,6 +35,8 @@ export interface SessionOptions {
   readonly signals: readonly WatchedSignal[]
   /** Optional signals that are known not to exist on this server; kept by the caller from session to session. */
   readonly absent: Set<number>
+  /** The subscription stands; so long it may say nothing by what the server has agreed to, milliseconds. */
+  readonly onSubscribed: (quietMs: number) => void
   /** The nodes that now make up a signal, in place of those before. */
   readonly onNodes: (index: number, nodeIds: readonly string[]) => void
   readonly onValue: (index: number, nodeId: string, heard: Heard) => void

@@ -37,6 +37,7 @@ export const subscribe = async (options: SessionOptions, session: ClientSession)
     requestedMaxKeepAliveCount: keepAliveCount,
     publishingEnabled: true,
   })
+  options.onSubscribed(subscription.maxKeepAliveCount * subscription.publishingInterval)
   const startedAt = monotonic()
   let heardAt = startedAt
   subscription.on('keepalive', () => {
