@@ -47,7 +47,7 @@ describe('a good configuration', () => {
     const settings = resolveSettings(config(MACHINE, OPCUA))
     expect(settings).toMatchObject({ sharing: { level: 'availability', telemetry: false }, configRev: 0 })
     expect(settings.machines[0]).toMatchObject({
-      source: { port: 502, unit: 1, pollMs: 1_000 },
+      source: { bus: { port: 502, framing: 'mbap' }, unit: 1, pollMs: 1_000, timeoutMs: 1_000, dutyMax: 0.5 },
       timing: { idleAfterMs: 300_000, runningGapMs: 10_000, offlineAfterMs: 30_000, heartbeatMs: 300_000 },
     })
     const sampled = { ...MACHINE, samples: [{ signal: 'speed', deadband: 5 }] }
