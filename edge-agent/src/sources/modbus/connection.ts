@@ -79,20 +79,24 @@ export const openConnection = (open: (events: WireEvents) => Wire, talk: Talk, u
     return { kind: 'protocol', message: 'a frame was cut off' }
   }
 
-  /** Whether what comes next on the line can still be believed. */
+  /** Ends with a line that can be believed, or with none. */
   const judge = async (failure: ReadFailure): Promise<void> => {
     faults++
-    if (faults >= FAULTS_MAX) return drop({ ...failure, message: `${faults} failures in a row: ${failure.message}` })
-    if (!unnumbered && !disordered) return
-    if (wire.drain === undefined) drop(failure)
-    else await clear()
+    const frozen = faults >= FAULTS_MAX
+    if (!frozen && !unnumbered && !disordered) return
+    if (!frozen && wire.drain !== undefined) return clear()
+    drop(frozen ? { ...failure, message: `${faults} failures in a row: ${failure.message}` } : failure)
+    await ended.promise
   }
 
   return {
     drop,
     ended: ended.promise,
     async ask(unit, request, timeoutMs) {
-      if (over !== undefined) return { ok: false, failure: over, line: true }
+      if (over !== undefined) {
+        await ended.promise
+        return { ok: false, failure: over, line: true }
+      }
       if (disordered) await clear()
       const heard = await new Promise<Answer | ReadFailure>(resolve => {
         // When this process was busy, the answer may be here already and only not be taken up yet.

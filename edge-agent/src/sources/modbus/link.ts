@@ -27,34 +27,49 @@ export const openLink = (dial: Dial, pace: Pace, random: () => number, onConnect
   let connection: Connection | undefined
   let last: ReadFailure = { kind: 'connect', message: 'not yet connected' }
   let attempt = 0
+  /** Settles with the try to replace a connection that was of use; it would be a pity to fail polls for that moment. */
+  let replacing: PromiseWithResolvers<void> | undefined
+
+  const settled = (): void => {
+    tried.resolve()
+    replacing?.resolve()
+    replacing = undefined
+  }
 
   const serve = async (opened: Connection, signal: AbortSignal): Promise<boolean> => {
     connection = opened
     onConnect()
-    tried.resolve()
+    settled()
     const stop = (): void => opened.drop({ kind: 'connect', message: 'stopped' })
     signal.addEventListener('abort', stop, { once: true })
     if (signal.aborted) stop()
     const { reason, hadAnswer } = await opened.ended
     signal.removeEventListener('abort', stop)
     connection = undefined
+    if (hadAnswer && !signal.aborted) replacing = Promise.withResolvers()
     last = { kind: 'connect', message: `connection lost: ${reason.message}` }
     return hadAnswer
   }
 
+  const ask = async (unit: number, request: ReadRequest, timeoutMs: number): Promise<ReadResult> => {
+    await replacing?.promise
+    if (connection === undefined) return { ok: false, failure: last, line: true }
+    const result = await connection.ask(unit, request, timeoutMs)
+    const wasGone = !result.ok && result.line === true
+    return wasGone && replacing !== undefined ? ask(unit, request, timeoutMs) : result
+  }
+
   return {
     tried: tried.promise,
-    async ask(unit, request, timeoutMs) {
-      if (connection === undefined) return { ok: false, failure: last, line: true }
-      return connection.ask(unit, request, timeoutMs)
-    },
+    ask,
     async run(signal) {
       while (!signal.aborted) {
         const dialled = await dial(signal)
         let wasOfUse = false
-        if ('kind' in dialled) last = dialled
-        else wasOfUse = await serve(dialled, signal)
-        tried.resolve()
+        if ('kind' in dialled) {
+          last = dialled
+          settled()
+        } else wasOfUse = await serve(dialled, signal)
         attempt = wasOfUse ? 0 : attempt + 1
         const pauseMs = wasOfUse ? 0 : backoffMs(attempt - 1, pace.reconnectFirstMs, pace.reconnectMaxMs, random)
         await pause(pauseMs, signal)

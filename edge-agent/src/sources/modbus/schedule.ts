@@ -255,11 +255,11 @@ export const createSchedule = (options: ScheduleOptions): Schedule => {
       poll.wireMs += now - turn.askedAt
       // It answers in turn: after the answer to this question no earlier one can come.
       unit.owed = []
-      if (result.ok) unit.health = afterAnswer(unit.health, now - turn.askedAt)
       if (poll.probe !== undefined) {
         poll.probe = undefined
         return []
       }
+      if (result.ok) unit.health = afterAnswer(unit.health, now - turn.askedAt)
       const request = poll.queue.shift()
       if (request === undefined) {
         poll.retry = undefined
