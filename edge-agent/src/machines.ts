@@ -96,7 +96,8 @@ export const openMachines = (options: MachinesOptions): Machines => {
         log.info({ machine, durationMs: reading.at - entry.failing.since }, 'machine read again')
         entry.failing = undefined
       }
-      entry.reading = reading
+      // A signal that was not due is shown as it was when it was.
+      entry.reading = { ...reading, values: { ...entry.reading?.values, ...reading.values } }
       entry.triedAt = reading.at
       feed(entry, { type: 'reading', reading }, reading.at)
     },

@@ -1,8 +1,9 @@
 import { pause } from '@nakama/service'
 import type { SourceContext } from '../source.ts'
 import { type Link, openLink } from './link.ts'
-import { createSchedule, type Outcome, type Station } from './schedule.ts'
+import { createSchedule } from './schedule.ts'
 import { dialSerial, lineMs, type SerialAddress, silenceMs } from './serial.ts'
+import type { Outcome, Station } from './station.ts'
 import { dialTcp, type TcpAddress } from './tcp.ts'
 import type { Pace } from './unit-health.ts'
 

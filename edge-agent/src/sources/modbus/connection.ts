@@ -1,6 +1,6 @@
 import type { ReadFailure } from '../source.ts'
 import { type Answer, exceptionText, type ReadRequest } from './protocol.ts'
-import type { ReadResult } from './schedule.ts'
+import type { ReadResult } from './station.ts'
 import type { Talk } from './talk.ts'
 
 /** Octets to and from the other side. */

@@ -2,7 +2,7 @@ import { backoffMs, pause } from '@nakama/service'
 import type { ReadFailure } from '../source.ts'
 import type { Connection } from './connection.ts'
 import type { ReadRequest } from './protocol.ts'
-import type { ReadResult } from './schedule.ts'
+import type { ReadResult } from './station.ts'
 import type { Pace } from './unit-health.ts'
 
 /** A connection to one bus that is always on its way back up. */

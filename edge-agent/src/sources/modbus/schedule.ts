@@ -1,10 +1,9 @@
-import type { ReadFailure, Value } from '../source.ts'
-import { decodeField } from './decode.ts'
+import type { ReadFailure } from '../source.ts'
 import { type Demand, smoothed, stretches } from './duty.ts'
 import { type Learning, learn, learnRetry, planPoll, startLearning } from './learning.ts'
-import type { PlanLimits, PlannedRequest } from './plan.ts'
-import { dataOctets, hasBits, type ReadRequest } from './protocol.ts'
-import type { Field } from './types.ts'
+import { isAnswer, isOver, type Poll, questionOf, startPoll, takeAnswer, valuesOf } from './poll.ts'
+import { dataOctets, type ReadRequest } from './protocol.ts'
+import type { Outcome, ReadResult, Station, Turn } from './station.ts'
 import {
   afterAnswer,
   afterFailure,
@@ -14,37 +13,6 @@ import {
   patienceMs,
   type UnitHealth,
 } from './unit-health.ts'
-
-/** One machine on a bus. */
-export interface Station {
-  readonly id: string
-  readonly unit: number
-  readonly pollMs: number
-  readonly timeoutMs: number
-  readonly limits: PlanLimits
-  readonly fields: readonly Field[]
-}
-
-/** What came of one request. */
-export type ReadResult =
-  | { readonly ok: true; readonly data: Uint8Array }
-  /** `exception`: the code with which the unit refused. `line`: nobody was asked, as there is no connection. */
-  | { readonly ok: false; readonly failure: ReadFailure; readonly exception?: number; readonly line?: boolean }
-
-/** The next question of the bus. It must be settled before the next one is asked for. */
-export interface Turn {
-  readonly station: string
-  readonly unit: number
-  readonly request: ReadRequest
-  readonly timeoutMs: number
-  readonly askedAt: number
-}
-
-export type Outcome =
-  | { readonly type: 'reading'; readonly station: string; readonly values: { readonly [signal: string]: Value } }
-  | { readonly type: 'failure'; readonly station: string; readonly failure: ReadFailure }
-  /** From now on it is polled this often. */
-  | { readonly type: 'period'; readonly station: string; readonly periodMs: number }
 
 /** Who is asked what and when, on one bus. No I/O in it; `now` is monotonic milliseconds. */
 export interface Schedule {
@@ -74,41 +42,22 @@ interface Entry {
   wireMs: number | undefined
   learning: Learning
   poll: Poll | undefined
+  /** Larger is later: who was served last. */
+  served: number
   /** For each rate, the slot from which on its fields are due. */
   readonly dueSlots: Map<number, number>
 }
 
-/** One round of a machine's requests. Its values are of one time, so it is a reading when all of them came, or none. */
-interface Poll {
-  readonly slot: number
-  readonly begunAt: number
-  readonly due: readonly Field[]
-  /** A question whose answer cannot be taken for that of any before; its own is not looked at. */
-  probe: ReadRequest | undefined
-  readonly queue: PlannedRequest[]
-  retry: PlannedRequest | undefined
-  readonly values: { [signal: string]: Value }
-  readonly good: PlannedRequest[]
-  readonly refused: PlannedRequest[]
-  lastRefusal: ReadFailure | undefined
-  wireMs: number
-}
-
 interface Unit {
   health: UnitHealth
-  /** Larger is later: who was served last. */
   served: number
   /** Octets of data in the answers that it may still owe; empty: none. */
   owed: number[]
 }
 
-/** Illegal function, address, value, and device failure, which some say instead: it does not have what was asked for. */
-const REFUSALS = [1, 2, 3, 4]
 /** A unit that fails waits for the others, but not for ever. */
 const YIELD_MAX_MS = 5_000
 const OWED_MAX = 4
-/** Beyond every count of turns. */
-const LAST = 2 ** 50
 /** A period that changed by less is not worth telling. */
 const PERIOD_STEP = 0.1
 
@@ -127,7 +76,7 @@ export const createSchedule = (options: ScheduleOptions): Schedule => {
       stations.map(station => [
         station.id,
         {
-          ...{ station, dueAt: now, stretch: 1, wireMs: undefined, poll: undefined },
+          ...{ station, dueAt: now, stretch: 1, wireMs: undefined, poll: undefined, served: 0 },
           learning: startLearning(now),
           dueSlots: new Map(station.fields.map(({ every }) => [every, 0])),
         },
@@ -147,22 +96,19 @@ export const createSchedule = (options: ScheduleOptions): Schedule => {
     const due = station.fields.filter(({ every }) => slot >= (dueSlots.get(every) as number))
     const { requests, retry } = planPoll(entry.learning, due, station.limits, now)
     if (requests.length === 0) return [failed(entry, NOTHING_LEFT)]
-    entry.poll = {
-      ...{ slot, begunAt: now, due, queue: requests, retry },
-      ...{ values: {}, good: [], refused: [], lastRefusal: undefined, wireMs: 0 },
-      probe: owed.length === 0 ? undefined : probeFor(requests, owed),
-    }
+    entry.poll = startPoll(due, { requests, retry }, owed, { slot, begunAt: now })
     return []
   }
 
+  /** Whoever was served least recently: first by unit, then by machine. Those that fail wait for those that answer. */
   const choose = (now: number): Entry | undefined => {
-    const rank = (entry: Entry): number => {
-      const yields = unitOf(entry).health.failures > 0 && now - (entry.poll as Poll).begunAt < YIELD_MAX_MS
-      return (yields ? LAST : 0) + unitOf(entry).served
-    }
+    const yields = (entry: Entry): boolean =>
+      unitOf(entry).health.failures > 0 && now - (entry.poll as Poll).begunAt < YIELD_MAX_MS
     return [...(entries as ReadonlyMap<string, Entry>).values()]
       .filter(({ poll }) => poll !== undefined)
-      .reduce<Entry | undefined>((best, one) => (best === undefined || rank(one) < rank(best) ? one : best), undefined)
+      .toSorted(
+        (a, b) => Number(yields(a)) - Number(yields(b)) || unitOf(a).served - unitOf(b).served || a.served - b.served,
+      )[0]
   }
 
   const endPoll = (entry: Entry, poll: Poll, now: number): Outcome[] => {
@@ -170,20 +116,19 @@ export const createSchedule = (options: ScheduleOptions): Schedule => {
     entry.learning = learn(entry.learning, poll, entry.station.fields, entry.station.limits, now)
     const { refused } = entry.learning
     if (poll.good.length === 0) {
-      const failure = poll.lastRefusal ?? NOTHING_LEFT
+      const failure = poll.refusal ?? NOTHING_LEFT
       const unit = unitOf(entry)
       unit.health = afterFailure(unit.health, failure, now, random, pace)
       return [failed(entry, failure)]
     }
     const changes = spread(entry, poll)
     const known = poll.refused.every(({ fields }) => fields.every(field => refused.includes(field)))
-    if (!known) return [failed(entry, poll.lastRefusal as ReadFailure), ...changes]
+    if (!known) return [failed(entry, poll.refusal as ReadFailure), ...changes]
     for (const every of entry.dueSlots.keys()) {
       if (poll.due.some(field => field.every === every))
         entry.dueSlots.set(every, poll.slot - (poll.slot % every) + every)
     }
-    const values = Object.fromEntries(poll.due.map(({ name }) => [name, poll.values[name] ?? null]))
-    return [{ type: 'reading', station: entry.station.id, values }, ...changes]
+    return [{ type: 'reading', station: entry.station.id, values: valuesOf(poll) }, ...changes]
   }
 
   /** When a machine answers slower than the bus can bear, it is asked less often. */
@@ -236,9 +181,10 @@ export const createSchedule = (options: ScheduleOptions): Schedule => {
       if (entry === undefined) return { outcomes, turn: undefined, wakeAt }
       if (now < freeAt) return { outcomes, turn: undefined, wakeAt: Math.min(wakeAt, freeAt) }
       const unit = unitOf(entry)
-      unit.served = ++turns
-      const { probe, queue, retry } = entry.poll as Poll
-      const request = (probe ?? queue[0] ?? retry) as ReadRequest
+      turns++
+      unit.served = turns
+      entry.served = turns
+      const request = questionOf(entry.poll as Poll)
       const dead = [...units.values()].filter(({ health }) => health.failures >= FAILS_FOR_GOOD).length
       const timeoutMs = patienceMs(unit.health, entry.station.timeoutMs, dead, pace) + lineMs(request)
       const { id, unit: number } = entry.station
@@ -250,28 +196,15 @@ export const createSchedule = (options: ScheduleOptions): Schedule => {
       const entry = entries?.get(turn.station) as Entry
       const poll = entry.poll as Poll
       const unit = unitOf(entry)
-      const refused = !result.ok && result.exception !== undefined && REFUSALS.includes(result.exception)
-      if (!result.ok && !refused) return giveUp(entry, result, turn.request, now)
-      poll.wireMs += now - turn.askedAt
+      if (!result.ok && !isAnswer(result)) return giveUp(entry, result, turn.request, now)
+      const tookMs = now - turn.askedAt
+      poll.wireMs += tookMs
       // It answers in turn: after the answer to this question no earlier one can come.
       unit.owed = []
-      if (poll.probe !== undefined) {
-        poll.probe = undefined
-        return []
-      }
-      if (result.ok) unit.health = afterAnswer(unit.health, now - turn.askedAt)
-      const request = poll.queue.shift()
-      if (request === undefined) {
-        poll.retry = undefined
-        entry.learning = learnRetry(entry.learning, result.ok, now)
-      } else if (result.ok) {
-        poll.good.push(request)
-        for (const field of request.fields) poll.values[field.name] = decodeField(field, request, result.data)
-      } else {
-        poll.refused.push(request)
-        poll.lastRefusal = result.failure
-      }
-      return poll.queue.length > 0 || poll.retry !== undefined ? [] : endPoll(entry, poll, now)
+      const was = takeAnswer(poll, result)
+      if (result.ok && was !== 'probe') unit.health = afterAnswer(unit.health, tookMs)
+      if (was === 'retry') entry.learning = learnRetry(entry.learning, result.ok, now)
+      return isOver(poll) ? endPoll(entry, poll, now) : []
     },
   }
 }
@@ -283,12 +216,3 @@ const failed = ({ station }: Entry, failure: ReadFailure): Outcome => ({
   station: station.id,
   failure,
 })
-
-/** A small question whose answer has another length than all that may still come and all that will be asked next. */
-const probeFor = (requests: readonly PlannedRequest[], owed: readonly number[]): ReadRequest => {
-  const { area, address } = requests[0] as PlannedRequest
-  const taken = new Set([...owed, ...requests.map(dataOctets)])
-  let count = 1
-  while (taken.has(dataOctets({ area, address, count }))) count += hasBits(area) ? 8 : 1
-  return { area, address: Math.min(address, 0x1_0000 - count), count }
-}
