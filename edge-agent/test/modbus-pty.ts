@@ -8,10 +8,10 @@ import { type Request, requestReader } from './modbus-wire.ts'
 
 const PLACES = ['/usr/bin/socat', '/usr/local/bin/socat', '/opt/homebrew/bin/socat']
 
-/** Where socat is, or undefined. With `REQUIRE_MODBUS_PEERS` set its absence is a failure, so that no check passes by not having looked. */
+/** Where socat is, or undefined. With `REQUIRE_TOOLS` set its absence is a failure, so that no check passes by not having looked. */
 export const findSocat = (): string | undefined => {
   const found = PLACES.find(file => existsSync(file))
-  if (found === undefined && process.env.REQUIRE_MODBUS_PEERS !== undefined) {
+  if (found === undefined && process.env.REQUIRE_TOOLS !== undefined) {
     throw new Error('socat is required (Debian: apt-get install socat)')
   }
   return found
