@@ -40,7 +40,7 @@ it('a serial driver that does not load is told once with what to do, and other m
     message: expect.stringMatching(/SERIAL_DRIVER_MISSING/),
   })
   expect(lines.map(({ code }) => code)).toEqual(['SERIAL_DRIVER_MISSING'])
-  expect(lines[0]?.msg).toMatch('npm ci')
+  expect(lines[0]?.msg).toMatch('install the agent anew')
   aborter.abort()
   await running
   await server.stop()

@@ -87,7 +87,7 @@ const openBusLink = ({ name, address, stations }: Bus, { random, metrics, log }:
     told = true
     log.error(
       { err: error, code: 'SERIAL_DRIVER_MISSING', bus: name },
-      'no driver for serial lines: expected a build of @serialport/bindings-cpp for this system; install the agent anew with npm ci, or put a serial device server between (modbus-rtu-tcp)',
+      'no driver for serial lines: expected a build of @serialport/bindings-cpp for this system; install the agent anew, or put a serial device server between (modbus-rtu-tcp)',
     )
   }
   const timeoutMs = Math.max(...stations.map(station => station.timeoutMs))
