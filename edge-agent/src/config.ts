@@ -2,7 +2,7 @@ import { Id, KIND_CODES, LIMITS } from '@nakama/contract'
 import { BrokerAddress, HttpListen } from '@nakama/service'
 import { type Static, Type } from 'typebox'
 import { SHARING_LEVELS } from './sharing.ts'
-import { FUNCTION_OF, MAX_BITS, MAX_REGISTERS } from './sources/modbus/protocol.ts'
+import { AREAS, MAX_BITS, MAX_REGISTERS } from './sources/modbus/protocol.ts'
 import { ENCODINGS, ORDERS, REGISTER_TYPES } from './sources/modbus/types.ts'
 import { LAMP_RULES, PRESET_NAMES } from './state/presets.ts'
 import { RULE_NAMES } from './state/rules.ts'
@@ -11,8 +11,6 @@ const closed = { additionalProperties: false } as const
 
 /** The names of signals as the contract allows them in `samples`. */
 export const SignalName = Type.String({ pattern: '^[A-Za-z][A-Za-z0-9_]{0,31}$' })
-
-const AREAS = Object.keys(FUNCTION_OF) as (keyof typeof FUNCTION_OF)[]
 
 const Duration = (minimum: number, maximum: number) => Type.Integer({ minimum, maximum })
 

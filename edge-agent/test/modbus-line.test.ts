@@ -1,9 +1,21 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
-import { expectOnlyReads, frame, goodAnswer, modbusMachine, refusal, register, stage, until } from './modbus-support.ts'
+import {
+  expectOnlyReads,
+  FAST,
+  frame,
+  goodAnswer,
+  modbusMachine,
+  refusal,
+  register,
+  stage,
+  until,
+} from './modbus-support.ts'
+import { recorder } from './support.ts'
 
 expectOnlyReads()
 const { run, fake, defer } = stage()
@@ -71,7 +83,37 @@ describe('the late reply of a serial line', () => {
   })
 })
 
+describe('a line without numbers', () => {
+  it('is another connection after each timeout, at once', async () => {
+    let nth = 0
+    const server = await fake(request => (nth++ === 5 ? undefined : goodAnswer(request)), 'rtu')
+    const { of, failuresOf } = run({ m: modbusMachine({ port: server.port, framing: 'rtu' }) })
+    await until(() => expect(of('m').length).toBeGreaterThan(10))
+    expect(failuresOf('m').map(({ kind }) => kind)).toEqual(['timeout'])
+    expect(server.accepted()).toBe(2)
+  })
+})
+
 describe('a peer as a whole', () => {
+  it('that closes whatever is opened is not hammered', async () => {
+    let opened = 0
+    const server = createServer(socket => {
+      opened++
+      socket.on('error', () => {}).resetAndDestroy()
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    defer(async () => void server.close())
+    const { port } = server.address() as AddressInfo
+    const { failuresOf } = run(
+      { m: modbusMachine({ port }) },
+      { ...FAST, reconnectFirstMs: 500, reconnectMaxMs: 5_000 },
+    )
+    // Fifty polls are a second: room for pauses of 25, 50, 100, 200, 250 and 250 ms, as chance has it here.
+    await until(() => expect(failuresOf('m').length).toBeGreaterThan(50))
+    expect(opened).toBeLessThan(10)
+  })
+
   it('that is frozen gets a new connection after three timeouts, piles up nothing, and is read when it thaws', async () => {
     const { child, port } = await startProcess()
     const units = [1, 2, 3, 4]
@@ -181,5 +223,27 @@ describe('three dead of eight', () => {
     }
     asleep = false
     await until(() => expect(Math.min(...dead.map(unit => of(`m${unit}`).length))).toBeGreaterThan(0), 3_000)
+  })
+})
+
+describe('a fault of our own', () => {
+  it('ends no bus for good: polling begins anew', async () => {
+    const server = await fake(goodAnswer)
+    const seen = recorder()
+    const lines: { code?: string }[] = []
+    const log = pino({ level: 'error' }, { write: (text: string) => void lines.push(JSON.parse(text)) })
+    let faults = 0
+    const sink = {
+      ...seen.context.sink,
+      reading(...told: Parameters<typeof seen.context.sink.reading>) {
+        if (seen.of('m').length === 3 && faults++ < 2) throw new Error('a fault')
+        seen.context.sink.reading(...told)
+      },
+    }
+    const context = { ...seen.context, sink, log }
+    run({ m: modbusMachine({ port: server.port }) }, FAST, { ...seen, context })
+    await until(() => expect(seen.of('m').length).toBeGreaterThan(10))
+    expect(lines.map(({ code }) => code)).toEqual(['BUS_FAILED', 'BUS_FAILED'])
+    expect(server.open()).toBe(1)
   })
 })

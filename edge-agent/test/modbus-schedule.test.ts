@@ -207,6 +207,29 @@ describe('a schedule', () => {
   })
 })
 
+describe('a probe', () => {
+  const owing = (limits: Partial<Station['limits']>) => {
+    let nth = 0
+    const stations = [station(1, { fields: [register('a', 65_535)], limits: { ...DEFAULT_LIMITS, ...limits } })]
+    return play({ stations, unnumbered: true }, turn => (nth++ < 2 ? silent(turn) : good(turn)), 6_000).asked
+  }
+
+  it('lies within the addresses that there are, and differs from every probe that is owed', () => {
+    const requests = owing({}).map(({ request: { address, count } }) => [address, count])
+    expect(requests.slice(0, 4)).toEqual([
+      [65_535, 1],
+      [65_534, 2],
+      [65_533, 3],
+      [65_535, 1],
+    ])
+  })
+
+  it('asks by another function where the device takes one register at a time', () => {
+    const requests = owing({ maxRegisters: 1 }).map(({ request: { area, count } }) => `${area} ${count}`)
+    expect(requests.slice(0, 4)).toEqual(['input-register 1', 'coil 1', 'coil 9', 'input-register 1'])
+  })
+})
+
 describe('the duty of a bus', () => {
   it('is kept whatever the units take, and whoever is quick is not slowed by whoever is slow', () =>
     fc.assert(

@@ -91,6 +91,32 @@ describe.runIf(socat !== undefined)('a serial line', () => {
     expect(failuresOf('good').length).toBeLessThan(of('good').length / 10)
   })
 
+  it('is not spoken on while a unit babbles', async () => {
+    const babbling: { readonly from: number; to: number }[] = []
+    const { pty, far } = await line(request => {
+      if (request.unit === 1) return goodAnswer(request)
+      const span = { from: performance.now(), to: Number.POSITIVE_INFINITY }
+      babbling.push(span)
+      let pieces = 0
+      const timer = setInterval(() => {
+        far.write(Uint8Array.from(Array(12).fill(0xee)))
+        if (++pieces < 5) return
+        clearInterval(timer)
+        span.to = performance.now()
+      }, 20)
+      return undefined
+    })
+    const { of, failuresOf } = run({
+      good: onLine(pty.near, 1, { pollMs: 50, timeoutMs: 60 }),
+      babbler: onLine(pty.near, 2, { pollMs: 50, timeoutMs: 60 }),
+    })
+    await until(() => expect(babbling.length).toBeGreaterThan(4), 10_000)
+    await until(() => expect(of('good').length).toBeGreaterThan(40), 10_000)
+    const asked = far.requests.filter(({ unit }) => unit === 1)
+    for (const { from, to } of babbling) expect(asked.filter(({ at }) => at > from && at < to)).toEqual([])
+    expect(failuresOf('good')).toEqual([])
+  })
+
   it('that answers with the reply before gives no value of the past', async () => {
     let late = true
     let held: Uint8Array | undefined

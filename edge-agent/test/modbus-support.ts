@@ -93,7 +93,13 @@ export const register = (name: string, address: number, over: Partial<Field> = {
 }
 
 /** Pauses and back-offs a tenth as long as in a shop. */
-export const FAST: Pace = { pauseFirstMs: 100, pauseMaxMs: 2_000, reconnectFirstMs: 50, reconnectMaxMs: 500 }
+export const FAST: Pace = {
+  pauseFirstMs: 100,
+  pauseMaxMs: 2_000,
+  reconnectFirstMs: 50,
+  reconnectMaxMs: 500,
+  restartMs: 50,
+}
 
 /** Sources and servers, ended in the order in which they depend on each other. */
 export const openStage = () => {
@@ -103,8 +109,7 @@ export const openStage = () => {
   }
   return {
     defer: (cleanup: () => Promise<unknown>) => void cleanups.push(cleanup),
-    run(machines: { readonly [id: string]: ModbusMachine }, pace: Pace = FAST) {
-      const seen = recorder()
+    run(machines: { readonly [id: string]: ModbusMachine }, pace: Pace = FAST, seen = recorder()) {
       const aborter = new AbortController()
       const stations = Object.entries(machines).map(([id, source]) => ({ id, source }))
       const running = modbusSource(stations, seen.context, pace).run(aborter.signal)

@@ -37,15 +37,13 @@ export const runBus = async (bus: Bus, context: SourceContext, pace: Pace, signa
       await pollAll(bus, link, context, pace, signal)
     } catch (error) {
       context.log.error({ err: error, code: 'BUS_FAILED', bus: bus.name }, 'polling failed; beginning anew')
-      await pause(RESTART_MS, signal)
+      await pause(pace.restartMs, signal)
     }
     own.abort()
     signal.removeEventListener('abort', stop)
     await connecting
   }
 }
-
-const RESTART_MS = 5_000
 
 const pollAll = async (
   bus: Bus,

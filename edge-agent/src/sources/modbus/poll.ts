@@ -1,7 +1,7 @@
 import type { ReadFailure, Value } from '../source.ts'
 import { decodeField } from './decode.ts'
-import type { PlannedRequest } from './plan.ts'
-import { dataOctets, hasBits, type ReadRequest } from './protocol.ts'
+import type { PlanLimits, PlannedRequest } from './plan.ts'
+import { AREAS, dataOctets, hasBits, type ReadRequest } from './protocol.ts'
 import type { ReadResult } from './station.ts'
 import type { Field } from './types.ts'
 
@@ -28,16 +28,17 @@ export interface Poll {
 /** Illegal function, address, value, and device failure, which some say instead: it does not have what was asked for. */
 const REFUSALS = [1, 2, 3, 4]
 
-/** @param owed octets of data in the answers that the unit may still owe. */
+/** @param owed shapes of the answers that the unit may still owe. */
 export const startPoll = (
   due: readonly Field[],
   { requests, retry }: { readonly requests: PlannedRequest[]; readonly retry: PlannedRequest | undefined },
-  owed: readonly number[],
+  owed: readonly string[],
+  limits: PlanLimits,
   at: { readonly slot: number; readonly begunAt: number },
 ): Poll => ({
   ...{ ...at, due, retry, queue: requests },
   ...{ values: {}, good: [], refused: [], refusal: undefined, wireMs: 0 },
-  probe: owed.length === 0 ? undefined : probeFor(requests, owed),
+  probe: owed.length === 0 ? undefined : probeFor(requests, owed, limits),
 })
 
 export const questionOf = ({ probe, queue, retry }: Poll): ReadRequest => (probe ?? queue[0] ?? retry) as ReadRequest
@@ -74,11 +75,26 @@ export const isOver = ({ probe, queue, retry }: Poll): boolean =>
 export const valuesOf = ({ due, values }: Poll): { readonly [signal: string]: Value } =>
   Object.fromEntries(due.map(({ name }) => [name, values[name] ?? null]))
 
-/** A small question whose answer has another length than all that may still come and all that will be asked next. */
-const probeFor = (requests: readonly PlannedRequest[], owed: readonly number[]): ReadRequest => {
-  const { area, address } = requests[0] as PlannedRequest
-  const taken = new Set([...owed, ...requests.map(dataOctets)])
-  let count = 1
-  while (taken.has(dataOctets({ area, address, count }))) count += hasBits(area) ? 8 : 1
-  return { area, address: Math.min(address, 0x1_0000 - count), count }
+/**
+ * A small question whose answer can be told from all that may still come and all that will be asked next, by its function or
+ * its length. Undefined where the device takes too little at once for that.
+ */
+const probeFor = (
+  requests: readonly PlannedRequest[],
+  owed: readonly string[],
+  limits: PlanLimits,
+): ReadRequest | undefined => {
+  const { area: first, address } = requests[0] as PlannedRequest
+  const taken = new Set([...owed, ...requests.map(shapeOf)])
+  for (const area of [first, ...AREAS.filter(area => area !== first)]) {
+    const [step, most] = hasBits(area) ? [8, limits.maxBits] : [1, limits.maxRegisters]
+    for (let count = 1; count <= most; count += step) {
+      const probe = { area, address: Math.min(address, 0x1_0000 - count), count }
+      if (!taken.has(shapeOf(probe))) return probe
+    }
+  }
+  return undefined
 }
+
+/** What an answer without a number shows of its question. */
+export const shapeOf = (request: ReadRequest): string => `${request.area} ${dataOctets(request)}`

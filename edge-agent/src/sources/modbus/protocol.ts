@@ -5,6 +5,7 @@
 export const FUNCTION_OF = { coil: 1, 'discrete-input': 2, 'holding-register': 3, 'input-register': 4 } as const
 
 export type Area = keyof typeof FUNCTION_OF
+export const AREAS = Object.keys(FUNCTION_OF) as Area[]
 
 /** `count` addresses from the zero-based `address` on. */
 export interface ReadRequest {

@@ -1,8 +1,8 @@
 import type { ReadFailure } from '../source.ts'
 import { type Demand, smoothed, stretches } from './duty.ts'
 import { type Learning, learn, learnRetry, planPoll, startLearning } from './learning.ts'
-import { isAnswer, isOver, type Poll, questionOf, startPoll, takeAnswer, valuesOf } from './poll.ts'
-import { dataOctets, type ReadRequest } from './protocol.ts'
+import { isAnswer, isOver, type Poll, questionOf, shapeOf, startPoll, takeAnswer, valuesOf } from './poll.ts'
+import type { ReadRequest } from './protocol.ts'
 import type { Outcome, ReadResult, Station, Turn } from './station.ts'
 import {
   afterAnswer,
@@ -51,8 +51,8 @@ interface Entry {
 interface Unit {
   health: UnitHealth
   served: number
-  /** Octets of data in the answers that it may still owe; empty: none. */
-  owed: number[]
+  /** Shapes of the answers that it may still owe; empty: none. */
+  owed: string[]
 }
 
 /** A unit that fails waits for the others, but not for ever. */
@@ -96,7 +96,7 @@ export const createSchedule = (options: ScheduleOptions): Schedule => {
     const due = station.fields.filter(({ every }) => slot >= (dueSlots.get(every) as number))
     const { requests, retry } = planPoll(entry.learning, due, station.limits, now)
     if (requests.length === 0) return [failed(entry, NOTHING_LEFT)]
-    entry.poll = startPoll(due, { requests, retry }, owed, { slot, begunAt: now })
+    entry.poll = startPoll(due, { requests, retry }, owed, station.limits, { slot, begunAt: now })
     return []
   }
 
@@ -159,7 +159,7 @@ export const createSchedule = (options: ScheduleOptions): Schedule => {
     const unit = unitOf(entry)
     if (result.line !== true) {
       unit.health = afterFailure(unit.health, result.failure, now, random, pace)
-      if (unnumbered && result.exception === undefined) unit.owed = [...unit.owed, dataOctets(request)].slice(-OWED_MAX)
+      if (unnumbered && result.exception === undefined) unit.owed = [...unit.owed, shapeOf(request)].slice(-OWED_MAX)
     }
     return [failed(entry, result.failure)]
   }

@@ -31,6 +31,8 @@ export interface Pace {
   /** Of a connection that never gave an answer. */
   readonly reconnectFirstMs: number
   readonly reconnectMaxMs: number
+  /** Of a bus whose polling failed by a fault of our own. */
+  readonly restartMs: number
 }
 
 /** Both longest pauses one after the other, and a machine is still read within 30 s of coming back. */
@@ -39,6 +41,7 @@ export const PACE: Pace = {
   pauseMaxMs: 20_000,
   reconnectFirstMs: 500,
   reconnectMaxMs: 5_000,
+  restartMs: 5_000,
 }
 
 export const afterAnswer = (health: UnitHealth, tookMs: number): UnitHealth => ({
