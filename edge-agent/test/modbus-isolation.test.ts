@@ -102,6 +102,7 @@ describe.each(['mbap', 'rtu'] as const)('over %s, when one unit of eight', frami
       expect(of(`m${SICK}`)).toEqual([])
       expect(failuresOf(`m${SICK}`).length).toBeGreaterThan(10)
       for (const unit of UNITS.filter(unit => unit !== SICK)) {
+        expect(failuresOf(`m${unit}`)).toEqual([])
         expectOwnValues(unit, of(`m${unit}`))
         expect(cadence(of(`m${unit}`))).toBeGreaterThan(POLL_MS * 0.9)
         expect(cadence(of(`m${unit}`))).toBeLessThan(POLL_MS * 1.1)

@@ -227,6 +227,30 @@ describe('three dead of eight', () => {
 })
 
 describe('a fault of our own', () => {
+  it('that keeps this process busy beyond a timeout is not taken for the silence of a machine', async () => {
+    const { port } = await startProcess()
+    const seen = recorder()
+    let busy = 0
+    const block = (): void => {
+      busy++
+      const end = performance.now() + 90
+      while (performance.now() < end);
+    }
+    // Time is asked for right before each question: so the process is busy from when it is sent until long after its timeout.
+    const monotonic = (): number => {
+      setImmediate(block)
+      return performance.now()
+    }
+    const context = { ...seen.context, monotonic }
+    const { of, failuresOf } = run({ m: modbusMachine({ port, pollMs: 20, timeoutMs: 60 }) }, FAST, {
+      ...seen,
+      context,
+    })
+    await until(() => expect(of('m').length).toBeGreaterThan(5))
+    expect(busy).toBeGreaterThan(5)
+    expect(failuresOf('m')).toEqual([])
+  })
+
   it('ends no bus for good: polling begins anew', async () => {
     const server = await fake(goodAnswer)
     const seen = recorder()
