@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { ModbusMachine } from '../src/settings-modbus.ts'
 import { findSocat, openPty, serveSerial } from './modbus-pty.ts'
 import {
+  expectCadence,
   expectOnlyReads,
   frame,
   goodAnswer,
@@ -17,7 +18,7 @@ if (socat === undefined) {
   process.stdout.write('modbus-serial: no socat found, so its tests are left out (Debian: apt-get install socat)\n')
 }
 
-const { run, defer } = stage()
+const { run, fake, defer } = stage()
 const POLL_MS = 500
 const UNITS = [1, 2, 3, 4, 5, 6, 7, 8]
 const SIGNALS = [register('a', 10), register('b', 11)]
@@ -49,21 +50,24 @@ describe.runIf(socat !== undefined)('a serial line', () => {
     const { pty, far } = await line(request =>
       asleep && dead.includes(request.unit) ? undefined : goodAnswer(request),
     )
-    const { of, connects } = run(Object.fromEntries(UNITS.map(unit => [`m${unit}`, onLine(pty.near, unit)])))
+    const healthy = await fake(goodAnswer)
+    const twin = modbusMachine({ port: healthy.port, pollMs: POLL_MS, timeoutMs: 250 })
+    const line8 = UNITS.map(unit => [`m${unit}`, onLine(pty.near, unit)])
+    const { of, connects } = run({ ...Object.fromEntries(line8), twin })
     await until(() => expect(of('m8').length).toBeGreaterThan(15), 15_000)
     for (const unit of UNITS.filter(unit => !dead.includes(unit))) {
       const readings = of(`m${unit}`)
       for (const { values } of readings) expect(values).toEqual(valuesOf(unit))
-      const mean = ((readings.at(-1)?.at as number) - (readings[0]?.at as number)) / (readings.length - 1)
-      expect(mean).toBeGreaterThan(POLL_MS * 0.9)
-      expect(mean).toBeLessThan(POLL_MS * 1.1)
     }
+    const living = UNITS.filter(unit => !dead.includes(unit))
+    const pairs = living.map(unit => [of(`m${unit}`), of('twin')] as const)
+    expectCadence(pairs, POLL_MS)
     for (const unit of dead) expect(of(`m${unit}`)).toEqual([])
     asleep = false
     await until(() => expect(Math.min(...dead.map(unit => of(`m${unit}`).length))).toBeGreaterThan(1), 4_000)
     for (const unit of dead) for (const { values } of of(`m${unit}`)) expect(values).toEqual(valuesOf(unit))
     // A dead unit is no fault of the line, which stayed open, or was opened anew after three failures in a row.
-    expect(connects.length).toBeLessThan(4)
+    expect(connects.filter(name => name === pty.near).length).toBeLessThan(4)
     // 3.5 characters of silence, at least 1.75 ms, before each question.
     const gaps = far.requests.slice(1).map(({ at }, i) => at - (far.requests[i]?.at as number))
     expect(Math.min(...gaps)).toBeGreaterThan(1.5)
@@ -91,7 +95,8 @@ describe.runIf(socat !== undefined)('a serial line', () => {
     expect(failuresOf('good').length).toBeLessThan(of('good').length / 10)
   })
 
-  it('is not spoken on while a unit babbles', async () => {
+  // Where pieces of the babble come late, silence is heard where there is none: again then.
+  it('is not spoken on while a unit babbles', { retry: 2 }, async () => {
     // When each piece of its babble was written.
     const pieces: number[] = []
     let babbles = 0
