@@ -116,6 +116,13 @@ describe('a schedule', () => {
     }
   })
 
+  it('looks every few seconds for a unit that is alone on its bus', () => {
+    const { asked } = play({ stations: [station(1)] }, silent, 600_000)
+    const pauses = asked.slice(1).map(({ askedAt }, at) => askedAt - (asked[at]?.endedAt as number))
+    expect(Math.max(...pauses)).toBeLessThan(6_000)
+    expect(pauses.at(-1)).toBeGreaterThan(2_500)
+  })
+
   it('fails every poll of a unit that it does not ask, so that nobody takes silence for health', () => {
     const { failures } = play({ stations: [station(1)] }, silent, 120_000)
     expect(failures('m1').length).toBeGreaterThan(100)
@@ -190,7 +197,8 @@ describe('a schedule', () => {
       () => refused(),
       300_000,
     )
-    expect(asked.length).toBeLessThan(50)
+    // A poll of one or two questions every 3.75 s in the mean.
+    expect(asked.length).toBeLessThan(150)
   })
 
   it('asks something of another length first where a late answer cannot be told from a new one', () => {

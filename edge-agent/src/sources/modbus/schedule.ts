@@ -62,8 +62,10 @@ const OWED_MAX = 4
 const PERIOD_STEP = 0.1
 
 export const createSchedule = (options: ScheduleOptions): Schedule => {
-  const { stations, dutyMax, gapMs, unnumbered, lineMs, random, pace } = options
+  const { stations, dutyMax, gapMs, unnumbered, lineMs, random } = options
   const units = new Map<number, Unit>(stations.map(({ unit }) => [unit, { health: HEALTHY, served: 0, owed: [] }]))
+  // A unit that is alone on its bus costs nobody else a timeout: it is looked for as often as a connection.
+  const pace = units.size > 1 ? options.pace : { ...options.pace, pauseMaxMs: options.pace.reconnectMaxMs }
   const unitOf = ({ station }: Entry): Unit => units.get(station.unit) as Unit
   let entries: ReadonlyMap<string, Entry> | undefined
   let startedAt = 0
