@@ -74,6 +74,7 @@ export const openLink = (dial: Dial, pace: Pace, random: () => number, onConnect
         const pauseMs = wasOfUse ? 0 : backoffMs(attempt - 1, pace.reconnectFirstMs, pace.reconnectMaxMs, random)
         await pause(pauseMs, signal)
       }
+      settled()
     },
   }
 }
