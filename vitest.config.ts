@@ -10,7 +10,7 @@ const SLOW = [
   'broker/test/{connect,traffic}.test.ts',
   'coordinator/test/{api,events,history,main,security}.test.ts',
   'demo/test/supervisor.test.ts',
-  'edge-agent/test/{agent,agent-board,agent-clock,agent-config,journal,journal-boots,journal-faults,journal-headroom,journal-kill,journal-lock,journal-model,modbus,opcua,opcua-faults,opcua-lazy,opcua-presets,opcua-security,uplink}.test.ts',
+  'edge-agent/test/{agent,agent-board,agent-clock,agent-config,journal,journal-boots,journal-faults,journal-headroom,journal-kill,journal-lock,journal-model,modbus,modbus-isolation,modbus-line,modbus-serial,opcua,opcua-faults,opcua-lazy,opcua-presets,opcua-security,uplink}.test.ts',
   'ingest/test/{both-lanes,ingest,pipeline}.test.ts',
   'service/test/{run,systemd}.test.ts',
   'simulators/test/{logs,modbus,opcua}.test.ts',
@@ -24,7 +24,8 @@ export default defineConfig({
     reporters: ['default', lastLineReporter()],
     projects: [
       { test: { name: 'unit', include: ROOMS, exclude: [...NOT_OF_A_ROOM, ...SLOW], ...patience } },
-      { test: { name: 'room', include: SLOW, exclude: NOT_OF_A_ROOM, ...patience } },
+      // Concurrent tests wait for machines that are silent on purpose: many at once cost no more than one.
+      { test: { name: 'room', include: SLOW, exclude: NOT_OF_A_ROOM, maxConcurrency: 15, ...patience } },
       {
         test: {
           name: 'system',

@@ -202,7 +202,7 @@ const askingClock = (clock: AgentClock, epoch: string) => ({
 const isHeard = ({ code }: MachineFacts): boolean => code !== 'OFFLINE'
 
 const sourcesFor = (machines: readonly MachineSettings[], files: OpcuaFiles, context: SourceContext): Source[] => {
-  const modbus = machines.flatMap(({ id, source }) => (source.type === 'modbus-tcp' ? [{ id, source }] : []))
+  const modbus = machines.flatMap(({ id, source }) => (source.type === 'opcua' ? [] : [{ id, source }]))
   const opcua = machines.flatMap(({ id, source }) => (source.type === 'opcua' ? [{ id, source }] : []))
   return [
     ...(modbus.length > 0 ? [modbusSource(modbus, context)] : []),

@@ -1,13 +1,14 @@
 import { LIMITS, type Problem } from '@nakama/contract'
 import type { AgentConfig, MachineConfig, SampleConfig, SignalConfig } from './config.ts'
-import { DEFAULT_EXCEPTIONS, DEFAULT_TIMING, rulesOf, signalNames, widthOf } from './settings.ts'
+import { BUS_SETTINGS, checkBuses, checkModbusSource, checkRegister } from './config-sense-modbus.ts'
+import { DEFAULT_EXCEPTIONS, DEFAULT_TIMING, rulesOf, signalNames } from './settings.ts'
 import { DEFAULT_LAMPS, lampSignals } from './state/presets.ts'
 import { type Condition, RULE_NAMES, signalsIn } from './state/rules.ts'
 
 /** What a schema cannot say of an agent's configuration. */
 export const checkAgentConfig = (config: AgentConfig): Problem[] => {
   const seen = new Set<string>()
-  return config.machines.flatMap((machine, index) => {
+  const ofEach = config.machines.flatMap((machine, index) => {
     const at = `machines.${index}`
     const twin = seen.has(machine.id)
     seen.add(machine.id)
@@ -21,14 +22,14 @@ export const checkAgentConfig = (config: AgentConfig): Problem[] => {
       ...checkTiming(at, machine),
     ]
   })
+  return [...ofEach, ...checkBuses(config.machines)]
 }
 
 /** Which settings belong to which kind of source. */
 const SETTINGS_OF = {
-  'modbus-tcp': {
-    source: { needs: ['host'], may: ['type', 'pollMs', 'port', 'unit', 'timeoutMs'] },
-    signal: { needs: ['area', 'address'], may: ['type', 'bit', 'scale', 'offset', 'unit'] },
-  },
+  'modbus-tcp': BUS_SETTINGS.tcp,
+  'modbus-rtu-tcp': BUS_SETTINGS.tcp,
+  'modbus-rtu': BUS_SETTINGS.serial,
   opcua: {
     source: {
       needs: ['endpoint'],
@@ -44,9 +45,12 @@ const checkSource = (at: string, { source, presets = [] }: MachineConfig): Probl
   return [
     ...problems,
     ...foreign.map(name => problem(`${at}.presets`, 'no preset for OPC UA on another source', name)),
-    ...(problems.length > 0 || source.type !== 'opcua' ? [] : checkOpcuaAccess(`${at}.source`, source)),
+    ...(problems.length > 0 ? [] : checkAccess(`${at}.source`, source)),
   ]
 }
+
+const checkAccess = (at: string, source: MachineConfig['source']): Problem[] =>
+  source.type === 'opcua' ? checkOpcuaAccess(at, source) : checkModbusSource(at, source)
 
 const OPCUA_PRESETS: readonly string[] = ['machinery', 'machine-tools']
 
@@ -74,7 +78,7 @@ const checkSignals = (at: string, machine: MachineConfig): Problem[] => {
       const here = `${at}.signals.${name}`
       const problems = checkSettings(here, signal, SETTINGS_OF[source.type].signal)
       if (source.type === 'opcua') return [...problems, ...checkNode(here, signal)]
-      return problems.length > 0 ? problems : checkRegister(here, signal)
+      return problems.length > 0 ? problems : checkRegister(here, signal, source)
     }),
   ]
 }
@@ -94,22 +98,6 @@ const checkSettings = (
     .filter(name => !needs.includes(name) && !may.includes(name))
     .map(name => problem(`${at}.${name}`, 'no such setting here', JSON.stringify(settings[name]))),
 ]
-
-const checkRegister = (at: string, signal: SignalConfig): Problem[] => {
-  const bits = signal.area === 'coil' || signal.area === 'discrete-input'
-  if (bits && signal.type !== undefined && signal.type !== 'bit') {
-    return [problem(`${at}.type`, `bit, as a ${signal.area} has only one`, signal.type)]
-  }
-  if (bits && signal.bit !== undefined) return [problem(`${at}.bit`, 'none, as there is only one', `${signal.bit}`)]
-  if (!bits && (signal.type === 'bit') !== (signal.bit !== undefined)) {
-    return [problem(`${at}.bit`, 'a number with type bit, and only with it', `${signal.bit ?? 'nothing'}`)]
-  }
-  if ((bits || signal.type === 'bit') && (signal.scale !== undefined || signal.offset !== undefined)) {
-    return [problem(`${at}.scale`, 'no scale or offset for a bit', `${signal.scale ?? signal.offset}`)]
-  }
-  const last = (signal.address as number) + widthOf(signal) - 1
-  return last > 65_535 ? [problem(`${at}.address`, `a range that ends at 65535`, `one that ends at ${last}`)] : []
-}
 
 const checkRules = (at: string, machine: MachineConfig): Problem[] => {
   const { presets = [], rules = {} } = machine
@@ -181,9 +169,15 @@ const checkUses = (at: string, machine: MachineConfig): Problem[] => {
   const has = (signal: string): boolean => names.has(signal)
   const lamps = machine.presets?.includes('stack-light') ? lampSignals(machine.lamps ?? DEFAULT_LAMPS) : []
   const { rules } = rulesOf(machine)
-  const used = new Set([...samples, counter, ...lamps, ...RULE_NAMES.flatMap(name => signalsIn(rules[name] ?? []))])
+  const deciding = new Set([...lamps, ...RULE_NAMES.flatMap(name => signalsIn(rules[name] ?? []))])
+  const used = new Set([...samples, counter, ...deciding])
   return [
     ...samples.filter(name => !has(name)).map(name => problem(`${at}.samples`, 'signals of this machine', name)),
+    ...[...deciding]
+      .filter(name => signals[name]?.everyMs !== undefined)
+      .map(name =>
+        problem(`${at}.signals.${name}.everyMs`, 'none, as it decides the state', `${signals[name]?.everyMs}`),
+      ),
     ...(counter === undefined || has(counter) ? [] : [problem(`${at}.counter`, 'a signal of this machine', counter)]),
     ...Object.keys(signals)
       .filter(name => !used.has(name))

@@ -2,6 +2,8 @@ import { Id, KIND_CODES, LIMITS } from '@nakama/contract'
 import { BrokerAddress, HttpListen, Secret } from '@nakama/service'
 import { type Static, Type } from 'typebox'
 import { SHARING_LEVELS } from './sharing.ts'
+import { AREAS, MAX_BITS, MAX_REGISTERS } from './sources/modbus/protocol.ts'
+import { ENCODINGS, ORDERS, REGISTER_TYPES } from './sources/modbus/types.ts'
 import { OPCUA_MODES, OPCUA_POLICIES } from './sources/opcua/security.ts'
 import { LAMP_RULES, PRESET_NAMES } from './state/presets.ts'
 import { RULE_NAMES } from './state/rules.ts'
@@ -11,15 +13,12 @@ const closed = { additionalProperties: false } as const
 /** The names of signals as the contract allows them in `samples`. */
 export const SignalName = Type.String({ pattern: '^[A-Za-z][A-Za-z0-9_]{0,31}$' })
 
-export const AREAS = ['coil', 'discrete-input', 'holding-register', 'input-register'] as const
-export const REGISTER_TYPES = ['bit', 'uint16', 'int16', 'uint32', 'int32', 'float32'] as const
-
 const Duration = (minimum: number, maximum: number) => Type.Integer({ minimum, maximum })
 
 /** How a machine is reached. Which settings belong to which `type`, see `SETTINGS_OF` in config-sense.ts. */
 export const SourceConfig = Type.Object(
   {
-    type: Type.Enum(['modbus-tcp', 'opcua']),
+    type: Type.Enum(['modbus-tcp', 'modbus-rtu', 'modbus-rtu-tcp', 'opcua']),
     /** One reading this often, milliseconds (default 1000). */
     pollMs: Type.Optional(Duration(100, 60_000)),
     host: Type.Optional(Type.String({ minLength: 1, maxLength: 253 })),
@@ -29,6 +28,24 @@ export const SourceConfig = Type.Object(
     unit: Type.Optional(Type.Integer({ minimum: 0, maximum: 255 })),
     /** For one request, milliseconds (default 1000). */
     timeoutMs: Type.Optional(Duration(50, 10_000)),
+    /** Of the serial line: `/dev/serial/by-id/…`. */
+    path: Type.Optional(Type.String({ pattern: '^/.', maxLength: 1_000 })),
+    /** As the devices are set (default 19200, even, 1). */
+    baudRate: Type.Optional(Type.Integer({ minimum: 300, maximum: 1_000_000 })),
+    parity: Type.Optional(Type.Enum(['even', 'odd', 'none'])),
+    stopBits: Type.Optional(Type.Enum([1, 2])),
+    /** `own`: one connection for this unit alone, for devices that want it (default `shared`: one for each host and port). */
+    connection: Type.Optional(Type.Enum(['shared', 'own'])),
+    /** Silence between two requests, milliseconds (default 0; a serial line has its 3.5 characters). */
+    pauseMs: Type.Optional(Duration(0, 1_000)),
+    /** The part of the time that the bus may be busy for us (default 0.5). */
+    dutyMax: Type.Optional(Type.Number({ minimum: 0.05, maximum: 1 })),
+    /** For devices that take less than the specification says. */
+    maxRegisters: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_REGISTERS })),
+    maxBits: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_BITS })),
+    /** So many unwanted registers, or eight times as many bits, are read to save a request (default 8). */
+    maxHole: Type.Optional(Type.Integer({ minimum: 0, maximum: MAX_REGISTERS })),
+    oneSignalPerRequest: Type.Optional(Type.Boolean()),
     endpoint: Type.Optional(Type.String({ pattern: '^opc\\.tcp://[^\\s/:]+(:[0-9]{1,5})?(/\\S*)?$' })),
     /** Publishing interval that is asked of the OPC UA server, milliseconds (default 500). */
     publishMs: Type.Optional(Duration(100, 10_000)),
@@ -65,8 +82,15 @@ export const SignalConfig = Type.Object(
   {
     area: Type.Optional(Type.Enum([...AREAS])),
     address: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })),
-    /** Default `bit` for coils and discrete inputs, `uint16` for registers. 32 bits are two registers, high word first. */
+    /** Default `bit` for coils and discrete inputs, `uint16` for registers. */
     type: Type.Optional(Type.Enum([...REGISTER_TYPES])),
+    /** How its octets stand on the wire (default ABCD: the highest first). */
+    order: Type.Optional(Type.Enum([...ORDERS])),
+    /** Of a string: how many registers it takes, and how it is written (default `ascii`). */
+    registers: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
+    encoding: Type.Optional(Type.Enum([...ENCODINGS])),
+    /** Read less often than `pollMs`, of which it is a multiple; not for a signal that decides the state. */
+    everyMs: Type.Optional(Duration(100, 3_600_000)),
     /** Which bit of the register, 0 the lowest, with `type: bit`. */
     bit: Type.Optional(Type.Integer({ minimum: 0, maximum: 15 })),
     /** `nsu=<namespace URI>;s=<identifier>`: the URI, because a server may number its namespaces anew. */

@@ -121,7 +121,8 @@ export const openMachines = (options: MachinesOptions): Machines => {
         entry.failing = undefined
       }
       noteClock(entry, reading)
-      entry.reading = reading
+      // A signal that was not due is shown as it was when it was.
+      entry.reading = { ...reading, values: { ...entry.reading?.values, ...reading.values } }
       entry.triedAt = reading.at
       feed(entry, { type: 'reading', reading }, reading.at)
     },

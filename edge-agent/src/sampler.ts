@@ -41,9 +41,11 @@ export const stepSampler = (
   const state = new Map<string, { readonly value: number; readonly at: number }>()
   const signals: { [signal: string]: [number] } = {}
   for (const { signal, exceptions } of machine.samples) {
+    const last = before.get(signal)
+    // Not due at this reading: nothing is known to have changed.
+    if (values[signal] === undefined && last !== undefined) state.set(signal, last)
     const value = toNumber(values[signal] ?? null)
     if (value === null) continue
-    const last = before.get(signal)
     if (last !== undefined && exceptions !== undefined && !isException(exceptions, last, value, at)) {
       state.set(signal, last)
     } else {

@@ -1,6 +1,7 @@
 import { INTERVALS, type MachineKind } from '@nakama/contract'
-import type { AgentConfig, AREAS, MachineConfig, REGISTER_TYPES, SampleConfig, SignalConfig } from './config.ts'
+import type { AgentConfig, MachineConfig, SampleConfig } from './config.ts'
 import type { Exceptions, SampledSignal } from './sampler.ts'
+import { type ModbusMachine, modbusMachine, rangeOf } from './settings-modbus.ts'
 import type { Sharing } from './sharing.ts'
 import type { OpcuaIdentity } from './sources/opcua/identity.ts'
 import type { OpcuaSecurity } from './sources/opcua/security.ts'
@@ -37,26 +38,6 @@ export interface MachineSettings {
   readonly timing: Timing
   readonly counter: { readonly signal: string; readonly range: number } | undefined
   readonly samples: readonly SampledSignal[]
-}
-
-export interface ModbusMachine {
-  readonly type: 'modbus-tcp'
-  readonly host: string
-  readonly port: number
-  readonly unit: number
-  readonly pollMs: number
-  readonly timeoutMs: number
-  readonly signals: readonly ModbusSignal[]
-}
-
-export interface ModbusSignal {
-  readonly name: string
-  readonly area: (typeof AREAS)[number]
-  readonly address: number
-  readonly type: (typeof REGISTER_TYPES)[number]
-  readonly bit: number
-  readonly scale: number
-  readonly offset: number
 }
 
 export interface OpcuaMachine {
@@ -110,7 +91,7 @@ const resolveMachine = (machine: MachineConfig): MachineSettings => ({
   id: machine.id,
   kind: machine.kind,
   name: machine.name,
-  source: machine.source.type === 'opcua' ? opcuaMachine(machine) : modbusMachine(machine),
+  source: sourceOf(machine),
   rules: rulesOf(machine).rules,
   timing: timingOf(machine),
   counter:
@@ -134,23 +115,10 @@ const resolveSample = (sample: SampleConfig): SampledSignal => {
   return { signal, exceptions: { ...DEFAULT_EXCEPTIONS, ...given } }
 }
 
-const modbusMachine = ({ source, signals = {} }: MachineConfig): ModbusMachine => ({
-  type: 'modbus-tcp',
-  host: source.host as string,
-  port: source.port ?? 502,
-  unit: source.unit ?? 1,
-  pollMs: source.pollMs ?? DEFAULT_TIMING.pollMs,
-  timeoutMs: source.timeoutMs ?? 1_000,
-  signals: Object.entries(signals).map(([name, signal]) => ({
-    name,
-    area: signal.area as ModbusSignal['area'],
-    address: signal.address as number,
-    type: typeOf(signal),
-    bit: signal.bit ?? 0,
-    scale: signal.scale ?? 1,
-    offset: signal.offset ?? 0,
-  })),
-})
+const sourceOf = (machine: MachineConfig): ModbusMachine | OpcuaMachine => {
+  const { type, pollMs } = machine.source
+  return type === 'opcua' ? opcuaMachine(machine) : modbusMachine(type, machine, pollMs ?? DEFAULT_TIMING.pollMs)
+}
 
 const opcuaMachine = (machine: MachineConfig): OpcuaMachine => {
   const { source, signals = {} } = machine
@@ -188,16 +156,6 @@ export const signalNames = (machine: MachineConfig): string[] => [
   ...Object.keys(machine.signals ?? {}),
   ...presetSignals(machine).map(({ name }) => name),
 ]
-
-const typeOf = ({ area, type }: SignalConfig): ModbusSignal['type'] =>
-  type ?? (area === 'coil' || area === 'discrete-input' ? 'bit' : 'uint16')
-
-/** How many addresses a signal takes. */
-export const widthOf = (signal: Pick<SignalConfig, 'area' | 'type'>): number =>
-  ['uint32', 'int32', 'float32'].includes(typeOf(signal)) ? 2 : 1
-
-const rangeOf = (signal: SignalConfig | undefined): number =>
-  signal?.area !== undefined && typeOf(signal) === 'uint16' ? 2 ** 16 : 2 ** 32
 
 const timingOf = ({ source, timing }: MachineConfig): Timing => {
   const { pollMs, ...defaults } = DEFAULT_TIMING

@@ -1,6 +1,6 @@
 import { formatProblem, validator } from '@nakama/contract'
 import { describe, expect, it } from 'vitest'
-import { AgentConfig, type MachineConfig } from '../src/config.ts'
+import { AgentConfig, type MachineConfig, type SignalConfig } from '../src/config.ts'
 import { checkAgentConfig } from '../src/config-sense.ts'
 import { resolveSettings } from '../src/settings.ts'
 
@@ -18,6 +18,11 @@ const MACHINE: MachineConfig = {
   presets: ['cnc-bits'],
   samples: ['speed'],
 }
+const SERIAL = { type: 'modbus-rtu', path: '/dev/serial/by-id/usb-a', unit: 1 } as const
+const withSpeed = (speed: Partial<SignalConfig>): MachineConfig => ({
+  ...MACHINE,
+  signals: { ...MACHINE.signals, speed: { area: 'input-register', address: 7, ...speed } },
+})
 const OPCUA: MachineConfig = {
   id: 'mill-1',
   kind: 'vertical-mc',
@@ -47,7 +52,7 @@ describe('a good configuration', () => {
     const settings = resolveSettings(config(MACHINE, OPCUA))
     expect(settings).toMatchObject({ sharing: { level: 'availability', telemetry: false }, configRev: 0 })
     expect(settings.machines[0]).toMatchObject({
-      source: { port: 502, unit: 1, pollMs: 1_000 },
+      source: { bus: { port: 502, framing: 'mbap' }, unit: 1, pollMs: 1_000, timeoutMs: 1_000, dutyMax: 0.5 },
       timing: { idleAfterMs: 300_000, runningGapMs: 10_000, offlineAfterMs: 30_000, heartbeatMs: 300_000 },
     })
     const sampled = { ...MACHINE, samples: [{ signal: 'speed', deadband: 5 }] }
@@ -56,6 +61,51 @@ describe('a good configuration', () => {
     ])
     const slow = resolveSettings(config({ ...MACHINE, source: { ...MACHINE.source, pollMs: 20_000 } }))
     expect(slow.machines[0]?.timing.offlineAfterMs).toBe(60_000)
+  })
+})
+
+describe('Modbus', () => {
+  it('over a serial line is what a new device speaks, unless told', () => {
+    expect(problemsOf({ ...MACHINE, source: SERIAL })).toEqual([])
+    const [machine] = resolveSettings(config({ ...MACHINE, source: SERIAL })).machines
+    const { path } = SERIAL
+    expect(machine?.source).toMatchObject({
+      bus: { transport: 'serial', path, baudRate: 19_200, parity: 'even', stopBits: 1 },
+    })
+  })
+
+  it('has quirks that can be told', () => {
+    const source = {
+      ...{
+        type: 'modbus-rtu-tcp',
+        host: 'gateway',
+        port: 4_001,
+        unit: 7,
+        connection: 'own',
+        pauseMs: 20,
+        dutyMax: 0.2,
+      },
+      ...{ maxRegisters: 32, maxBits: 100, maxHole: 0, oneSignalPerRequest: true },
+    }
+    const machine = { ...withSpeed({ type: 'int64', order: 'CDABGHEF', everyMs: 5_000 }), source }
+    expect(validator(AgentConfig).check(config(machine))).toMatchObject({ ok: true })
+    expect(problemsOf(machine)).toEqual([])
+    expect(resolveSettings(config(machine)).machines[0]?.source).toMatchObject({
+      ...{ bus: { framing: 'rtu', port: 4_001 }, ownConnection: true, pauseMs: 20, dutyMax: 0.2 },
+      limits: { maxRegisters: 32, maxBits: 100, maxHole: 0, oneSignalPerRequest: true },
+      signals: expect.arrayContaining([
+        expect.objectContaining({ name: 'speed', width: 4, every: 5, order: 'CDABGHEF' }),
+      ]),
+    })
+  })
+
+  it('counters run over where their type ends', () => {
+    const range = (speed: Partial<SignalConfig>): number | undefined =>
+      resolveSettings(config({ ...withSpeed(speed), counter: 'speed' })).machines[0]?.counter?.range
+    expect(range({})).toBe(65_536)
+    expect(range({ type: 'uint32' })).toBe(2 ** 32)
+    expect(range({ type: 'bcd16' })).toBe(10_000)
+    expect(range({ type: 'bcd32' })).toBe(100_000_000)
   })
 })
 
@@ -93,6 +143,54 @@ describe('what a schema cannot see', () => {
       'a number that ends beyond the last register',
       [{ ...MACHINE, signals: { ...signals, speed: { area: 'input-register', address: 65_535, type: 'int32' } } }],
       'machines.0.signals.speed.address',
+    ],
+    [
+      'a serial line without its path',
+      [{ ...MACHINE, source: { type: 'modbus-rtu', unit: 1 } }],
+      'machines.0.source.path',
+    ],
+    [
+      'a host for a serial line',
+      [{ ...MACHINE, source: { ...SERIAL, host: '192.168.1.10' } }],
+      'machines.0.source.host',
+    ],
+    ['the unit that is everybody', [{ ...MACHINE, source: { ...SERIAL, unit: 0 } }], 'machines.0.source.unit'],
+    [
+      'two speeds on one line',
+      [
+        { ...MACHINE, source: SERIAL },
+        { ...MACHINE, id: 'lathe-2', source: { ...SERIAL, unit: 2, baudRate: 9_600 } },
+      ],
+      'machines.1.source',
+    ],
+    [
+      'two protocols at one port',
+      [MACHINE, { ...MACHINE, id: 'lathe-2', source: { ...MACHINE.source, type: 'modbus-rtu-tcp' } }],
+      'machines.1.source',
+    ],
+    ['a text without its length', [withSpeed({ type: 'string' })], 'machines.0.signals.speed.registers'],
+    ['a number with a length', [withSpeed({ type: 'uint16', registers: 3 })], 'machines.0.signals.speed.registers'],
+    ['a text with a scale', [withSpeed({ type: 'string', registers: 4, scale: 2 })], 'machines.0.signals.speed.scale'],
+    [
+      'an order of eight for four octets',
+      [withSpeed({ type: 'uint32', order: 'HGFEDCBA' })],
+      'machines.0.signals.speed.order',
+    ],
+    [
+      'an order for one bit',
+      [{ ...MACHINE, signals: { ...signals, power: { area: 'coil', address: 0, order: 'DCBA' } } }],
+      'machines.0.signals.power.order',
+    ],
+    [
+      'a field that one request cannot hold',
+      [{ ...withSpeed({ type: 'float64' }), source: { ...MACHINE.source, maxRegisters: 3 } }],
+      'machines.0.signals.speed',
+    ],
+    ['a rate between two polls', [withSpeed({ everyMs: 2_500 })], 'machines.0.signals.speed.everyMs'],
+    [
+      'a slow signal that decides the state',
+      [{ ...MACHINE, signals: { ...signals, power: { area: 'coil', address: 0, everyMs: 5_000 } } }],
+      'machines.0.signals.power.everyMs',
     ],
     [
       'a rule about no signal of the machine',

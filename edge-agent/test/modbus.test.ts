@@ -1,41 +1,18 @@
-import { afterEach, describe, expect, it, vi } from 'vitest'
-import type { ModbusMachine } from '../src/settings.ts'
-import { modbusSource } from '../src/sources/modbus.ts'
+import { describe, expect, it } from 'vitest'
 import {
+  expectOnlyReads,
   frame,
-  freePort,
   goodAnswer,
   modbusMachine,
   type Request,
-  recorder,
   register,
-  startFakeServer,
-  startModbusServer,
-} from './support.ts'
+  stage,
+  until,
+} from './modbus-support.ts'
+import { freePort, startModbusServer } from './support.ts'
 
-const cleanups: (() => Promise<unknown>)[] = []
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
-})
-
-const run = (machines: { readonly [id: string]: ModbusMachine }) => {
-  const seen = recorder()
-  const aborter = new AbortController()
-  const stations = Object.entries(machines).map(([id, source]) => ({ id, source }))
-  const running = modbusSource(stations, seen.context).run(aborter.signal)
-  const stop = (): Promise<void> => {
-    aborter.abort()
-    return running
-  }
-  cleanups.push(stop)
-  return { ...seen, stop }
-}
-const fake = async (answer: Parameters<typeof startFakeServer>[0]) => {
-  const server = await startFakeServer(answer)
-  cleanups.push(server.stop)
-  return server
-}
-const until = (what: () => void): Promise<void> => vi.waitFor(what, { timeout: 8_000, interval: 10 })
+expectOnlyReads()
+const { run, fake, defer } = stage()
 
 describe('a machine that answers', () => {
   it('is read in all four areas, with every unit on one port under its own name', async () => {
@@ -43,7 +20,7 @@ describe('a machine that answers', () => {
       bits: (address, unit) => address === unit,
       words: (address, unit) => unit * 1_000 + address,
     })
-    cleanups.push(server.stop)
+    defer(server.stop)
     const signals = [
       register('word', 7),
       register('held', 8, { area: 'holding-register' }),
@@ -196,20 +173,6 @@ describe('a machine that misbehaves', () => {
     await until(() => expect(of('m').at(-1)?.values).toEqual({ a: 10, b: 11, c: 14, none: null }))
     expect(server.accepted()).toBe(1)
   })
-
-  it('does not disturb the cadence of another unit at the same address', async () => {
-    const server = await fake(request => (request.unit === 1 ? goodAnswer(request) : undefined))
-    const { port } = server
-    const { of, failuresOf } = run({
-      good: modbusMachine({ port, pollMs: 50 }),
-      dead: modbusMachine({ port, unit: 2, timeoutMs: 300 }),
-    })
-    await until(() => expect(failuresOf('dead').length).toBeGreaterThan(1))
-    const times = of('good').map(({ at }) => at)
-    const span = (times.at(-1) as number) - (times[0] as number)
-    expect(times.length - 1).toBeGreaterThanOrEqual(Math.floor((span / 50) * 0.9))
-    expect(times.length).toBeGreaterThan(9)
-  })
 })
 
 describe('a machine that is away', () => {
@@ -226,7 +189,7 @@ describe('a machine that is away', () => {
     await until(() => expect(failuresOf('m').length).toBeGreaterThan(failed + 1))
     const read = of('m').length
     const second = await startModbusServer(registers, port)
-    cleanups.push(second.stop)
+    defer(second.stop)
     await until(() => expect(of('m').length).toBeGreaterThan(read + 2))
   })
 })

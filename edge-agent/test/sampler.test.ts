@@ -55,6 +55,20 @@ describe('report by exception', () => {
     expect(recorded({ deadband: 5, deadbandPercent: 10 }, [1, 5, 6.5, 100, 109])).toEqual([0, 2, 3])
   })
 
+  it('takes a signal that was not due for unchanged, and one without a value for lost', () => {
+    const machine = machineWith([
+      { signal: 'a', exceptions: { deadband: 0, deadbandPercent: 0, minIntervalMs: 0, maxIntervalMs: 60_000 } },
+    ])
+    const rows = [{ a: 1 }, {}, { a: 1 }, { a: null }, { a: 1 }]
+    let state = NOTHING_SAMPLED
+    const seconds = rows.flatMap((values: Values, second) => {
+      const next = stepSampler(machine, state, { at: second * 1_000, values })
+      state = next.state
+      return next.record === undefined ? [] : [second]
+    })
+    expect(seconds).toEqual([0, 4])
+  })
+
   it('waits for the shortest interval, and then records what still differs', () => {
     expect(recorded({ minIntervalMs: 3_000 }, [1, 2, 3, 4, 4, 4, 4])).toEqual([0, 3])
     expect(recorded({ minIntervalMs: 3_000 }, [1, 2, 1, 1, 1])).toEqual([0])

@@ -1,6 +1,6 @@
 import type { Log, Metrics } from '@nakama/service'
 
-/** One value of one signal. Null: there is no good one. Strings serve rules only and never leave the agent. */
+/** One value of one signal. Null: there is no good one; a signal that was not due is absent. Strings serve rules only and never leave the agent. */
 export type Value = number | boolean | string | null
 
 export type Values = { readonly [signal: string]: Value }
@@ -56,10 +56,12 @@ export interface SourceMetrics {
   readonly reads: { inc(labels: { machine: string }): void }
   readonly failures: { inc(labels: { machine: string; kind: string }): void }
   readonly connects: { inc(labels: { source: string }): void }
+  readonly period: { set(labels: { machine: string }, seconds: number): void }
 }
 
 export const createSourceMetrics = (metrics: Metrics): SourceMetrics => ({
   reads: metrics.counter('reads', 'Readings taken', ['machine']),
   failures: metrics.counter('read_failures', 'Tries that gave no reading', ['machine', 'kind']),
   connects: metrics.counter('source_connects', 'Connections made to machines', ['source']),
+  period: metrics.gauge('poll_period_seconds', 'How often a machine is polled now', undefined, ['machine']),
 })

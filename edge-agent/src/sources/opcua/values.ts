@@ -1,4 +1,4 @@
-import { shortest, tidy } from '../modbus-decode.ts'
+import { shortest, tidy } from '../numbers.ts'
 import type { Value } from '../source.ts'
 
 /** What we look at of an OPC UA DataValue. */
