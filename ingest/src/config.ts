@@ -20,7 +20,7 @@ const LimitsConfig = Type.Object(
   {
     /** What arrives within this time is written together. */
     gatherMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000 })),
-    /** Batches waiting for the store or for their turn, over all agents. */
+    /** Batches waiting for the store, over all agents. Half as much more may wait for their turn. */
     queueMaxBytes: Type.Optional(Type.Integer({ minimum: 256 * 1024 })),
     /** Of batches in one write. */
     groupMaxBytes: Type.Optional(Type.Integer({ minimum: 64 * 1024 })),

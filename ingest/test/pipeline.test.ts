@@ -211,6 +211,33 @@ describe('the way from records to the store', () => {
     expect(granted).toBeGreaterThan(100_000)
   })
 
+  it('lets nobody wait for those who never send what comes first, and takes what they sent once they do', async () => {
+    const { shop } = await bench.fresh({ limits: { queueMaxBytes: 256 * 1024 } })
+    const profile = { type: 'profile', at: MORNING, machine: 'm1', kind: 'nc-lathe', name: 'x'.repeat(80) } as const
+    const waiting = Array.from({ length: 75 }, (_, i) => {
+      const journal = openJournal()
+      for (let batch = 0; batch < 3; batch++) journal.append(epochOf(i), Array<NakamaRecord>(15).fill(profile))
+      return { journal, from: { shop, agent: `waiting-${i}`, machine: 'm1' } }
+    })
+    const said = waiting.flatMap(({ journal }) => journal.unacked().slice(1)).join('')
+    expect(said.length).toBeGreaterThan(256 * 1024)
+    for (const { from, journal } of waiting) bench.pipeline.records(from, message(journal.unacked().slice(1)))
+    const held = bench.pipeline.facts().queuedBytes
+
+    const honest = openJournal()
+    honest.append(epochOf(100), Array<NakamaRecord>(60).fill(profile))
+    await deliver(bench, { shop, agent: 'honest', machine: 'm1' }, honest)
+    expect(held).toBeGreaterThan(100 * 1024)
+    expect(held).toBeLessThanOrEqual(128 * 1024)
+
+    bench.acks.length = 0
+    const [{ from, journal }] = waiting as [(typeof waiting)[number]]
+    bench.pipeline.records(from, journal.unacked()[0]!)
+    await vi.waitFor(() => expect(bench.acks.at(-1)?.seq).toBe(3))
+    for (const agent of waiting) await deliver(bench, agent.from, agent.journal)
+    expect(bench.pipeline.facts().queuedBytes).toBe(0)
+  })
+
   it('counts what waits in octets, however the text is written', async () => {
     const who = await bench.fresh({ limits: { queueMaxBytes: 20_000 } })
     const journal = openJournal()

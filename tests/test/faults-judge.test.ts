@@ -363,6 +363,20 @@ describe('the judge of states', () => {
     const told = evidence({ reading: 'stream', truth, served, stored: served, gaps: [gap(59, 64)], timeline })
     expect(complaints(killed(59.5, 63), told)).toEqual([])
   })
+  it('takes what a polled machine gave to the next life for seen, also before that was ready', () => {
+    const read = [...ticks(0, 16), { at: at(16.1), tick: 161 }, ...ticks(22, 120)]
+    const told = (from: number) =>
+      evidence({
+        ...{ served: read, stored: read, gaps: [gap(15, 16.1)] },
+        timeline: [interval(0, 15, 'RUNNING'), interval(15, from, 'OFFLINE'), interval(from, 120, 'RUNNING')],
+      })
+    const outages = [
+      { process: 'agent-s', from: at(15.5), to: at(16.12) },
+      { process: 'simulators', from: at(16.2), to: at(18.5) },
+    ]
+    expect(complaints({ ...facts, outages }, told(16.1))).toEqual([])
+    expect(complaints({ ...facts, outages }, told(30))).not.toEqual([])
+  })
   it('does not let OFFLINE pass for knowledge, but where the journal lost it', () => {
     const timeline = [interval(0, 30, 'RUNNING'), interval(30, 60, 'OFFLINE'), interval(60, 120, 'RUNNING')]
     expect(judgeMachine(facts, evidence({ timeline })).wrongRollups).toBeGreaterThan(0)

@@ -17,7 +17,7 @@ export interface IntakeOptions {
   readonly publishAck: (to: AgentId, ack: Ack) => void
   /** Waiting for the store. */
   readonly queuedBytes: () => number
-  /** Waiting and held, over all agents. */
+  /** Waiting, over all agents. Half as much more may be held. */
   readonly queueMaxBytes: number
   readonly now: () => number
   readonly log: Log
@@ -31,7 +31,6 @@ export interface Intake {
 }
 
 const STREAMS_MAX = 16
-const POSITION_LIMITS = { heldMaxBytes: LIMITS.windowMaxBytes, streamsMax: STREAMS_MAX }
 /** Of one agent, taken and not yet stored: nobody who keeps to the window comes near it. */
 const IN_HAND_MAX_BYTES = 2 * LIMITS.windowMaxBytes + LIMITS.packetMaxBytes
 /** An agent that sent within this time shares the total window. */
@@ -47,10 +46,14 @@ export const createIntake = (options: IntakeOptions): Intake => {
   // What all may send at once must find room, or most of it would come in vain.
   const totalBytes = Math.min(WINDOW_LIMITS.totalBytes, Math.floor(options.queueMaxBytes / 2))
   const windowLimits = { ...WINDOW_LIMITS, totalBytes }
+  // What the held wait for may never come. So they have bounds of their own, and keep nobody else out.
+  const heldTotalBytes = Math.floor(options.queueMaxBytes / 2)
   let senders = { count: 0, countedAt: 0 }
 
   const feed = (agent: Agent, input: PositionInput): number => {
-    const { state, outputs } = step(POSITION_LIMITS, agent.positions, input)
+    const heldByOthers = agents.heldBytes - agent.positions.heldBytes
+    const heldMaxBytes = Math.min(LIMITS.windowMaxBytes, heldTotalBytes - heldByOthers)
+    const { state, outputs } = step({ heldMaxBytes, streamsMax: STREAMS_MAX }, agent.positions, input)
     agents.place(agent, state)
     let acked = -1
     for (const output of outputs) {
@@ -95,7 +98,7 @@ export const createIntake = (options: IntakeOptions): Intake => {
     records(from, payload) {
       const bytes = Buffer.byteLength(payload)
       // The journal of the agent has it: it comes again when there is room.
-      if (options.queuedBytes() + agents.heldBytes + bytes > options.queueMaxBytes) {
+      if (options.queuedBytes() + bytes > options.queueMaxBytes) {
         metrics.shed.inc({ why: 'queue-full' })
         return
       }

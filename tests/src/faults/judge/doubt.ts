@@ -1,8 +1,6 @@
-import { type MachineEvidence, PROMISED_AFTER_MS, type RunFacts, SIMULATORS } from './evidence.ts'
+import { IN_FLIGHT_MS, type MachineEvidence, PROMISED_AFTER_MS, type RunFacts, SIMULATORS } from './evidence.ts'
 import { type Span, widened } from './spans.ts'
 
-/** An answer is on its way, or a reading of several requests is half done. */
-const IN_FLIGHT_MS = 150
 /** A machine that was frozen answers what it was asked meanwhile, though nobody waits for it any more. */
 const THAW_MS = 1_000
 

@@ -49,3 +49,6 @@ export const STEP_MAX_MS = 120_000
 
 /** A reading is in the journal at most this long after it was taken. */
 export const PROMISED_AFTER_MS = 1_000
+
+/** An answer is on its way, or a reading of several requests is half done. */
+export const IN_FLIGHT_MS = 150

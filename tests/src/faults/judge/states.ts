@@ -4,7 +4,7 @@ import type { Gap } from '@nakama/store'
 import type { Waits } from '../../expected-states.ts'
 import { finalStates, type KnownSpan, type Sighting } from '../../final-states.ts'
 import type { Step } from '../ledger.ts'
-import { type MachineEvidence, PROMISED_AFTER_MS, type RunFacts } from './evidence.ts'
+import { IN_FLIGHT_MS, type MachineEvidence, PROMISED_AFTER_MS, type RunFacts } from './evidence.ts'
 import { clipped, covers, hull, moved, type Span, widened, without } from './spans.ts'
 
 /** In this span the store says `code`, which it cannot have been. */
@@ -68,9 +68,14 @@ const unclearBy = (step: Step, states: readonly KnownSpan[], longestWaitMs: numb
 /** How long something may have been so before it is told. */
 const longestOf = (waits: Waits): number => Math.max(...Object.values(waits))
 
-/** What the agent could see: what was pushed to it while it was frozen or dead it did not. */
-const sightings = ({ frozen, outages }: RunFacts, { agent, truth, served }: MachineEvidence): Sighting[] => {
-  const blind = [...frozen, ...outages].filter(({ process }) => process === agent)
+/**
+ * What the agent could see: what was pushed to it while it was frozen or dead it did not. A machine that is polled serves nobody but
+ * who asks: what it served a moment after the kill or later, the next life has read, also before it said that it is ready.
+ */
+const sightings = ({ frozen, outages }: RunFacts, { reading, agent, truth, served }: MachineEvidence): Sighting[] => {
+  const isOurs = ({ process }: { readonly process: string }): boolean => process === agent
+  const deaf = ({ from, to }: Span): Span => ({ from, to: reading === 'each' ? Math.min(to, from + IN_FLIGHT_MS) : to })
+  const blind = [...frozen.filter(isOurs), ...outages.filter(isOurs).map(deaf)]
   return served.flatMap(({ at }) => {
     const line = truthAt(truth, at)
     return line === undefined || covers(blind, at) ? [] : [{ at, state: line.state, done: line.done }]
