@@ -7,6 +7,15 @@ const BOOT_TIME_END = Date.UTC(2010, 0, 1)
 
 export const isBootTime = (time: number): boolean => time >= BOOT_TIME_ZERO && time < BOOT_TIME_END
 
+/**
+ * Nakama was made after this moment. A clock that shows an earlier time is wrong, whoever vouches for it: a Pi begins
+ * in 1970 or 2000, and a clock chip without a battery where it left off.
+ */
+export const REAL_TIME_BEGIN = Date.UTC(2025, 0, 1)
+
+/** From boot times to real ones it is at least this far, since no boot takes ten years. Anything less was never true. */
+export const SHIFT_MIN_MS = REAL_TIME_BEGIN - BOOT_TIME_END
+
 const TIMES = ['at', 'since', 'from', 'to', 'until'] as const
 
 /** The same record with every boot time moved; itself when it has none. The record need not be a good one. */

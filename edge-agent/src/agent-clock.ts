@@ -1,4 +1,4 @@
-import { BOOT_TIME_ZERO } from '@nakama/contract'
+import { BOOT_TIME_ZERO, REAL_TIME_BEGIN } from '@nakama/contract'
 import type { Log } from '@nakama/service'
 import type { AskingClock } from './uplink/time-question.ts'
 
@@ -49,7 +49,7 @@ export interface ShiftKeeper {
  */
 export const openAgentClock = async (options: AgentClockOptions): Promise<AgentClock> => {
   const { wall, monotonic, sinceBootMs, log } = options
-  const isRight = (): Promise<boolean> => options.isSynchronised().catch(() => false)
+  const isRight = async (): Promise<boolean> => isReal(wall()) && (await options.isSynchronised().catch(() => false))
   const startedMs = monotonic()
   let trust: Trust = (await isRight()) ? { by: 'system' } : { by: 'nobody' }
   let keeper: ShiftKeeper | undefined
@@ -60,7 +60,7 @@ export const openAgentClock = async (options: AgentClockOptions): Promise<AgentC
     isKeeping = true
     try {
       const shiftMs = next.by === 'ingest' ? next.shiftMs : wallShiftMs()
-      if (keeper.bootShiftMs === undefined && !(await keeper.keepBootShift(shiftMs))) return
+      if (keeper.bootShiftMs === undefined && !(await keepOnce(keeper, shiftMs))) return
       if (trust.by === 'system') return
       trust = next
       log.info({ by: trust.by }, 'the time is known')
@@ -69,12 +69,21 @@ export const openAgentClock = async (options: AgentClockOptions): Promise<AgentC
     }
   }
 
+  /** Without the system's clock. */
+  const ownTrust = (): Trust => {
+    const shiftMs = keeper?.bootShiftMs
+    return shiftMs === undefined ? { by: 'nobody' } : { by: 'ingest', shiftMs }
+  }
   const wallShiftMs = (): number => Math.round(wall() - sinceBootMs() - BOOT_TIME_ZERO)
   /** What an earlier life of this boot journaled needs it, and boots before this one get their bounds with it. */
-  const keepOnce = (journal: ShiftKeeper): Promise<boolean> => journal.keepBootShift(wallShiftMs())
+  const keepOnce = async (journal: ShiftKeeper, shiftMs = wallShiftMs()): Promise<boolean> =>
+    isReal(timeBy({ by: 'ingest', shiftMs }, 0, sinceBootMs())) && (await journal.keepBootShift(shiftMs))
 
   return {
-    now: () => timeBy(trust, wall(), sinceBootMs()),
+    now() {
+      const wallMs = wall()
+      return timeBy(trust.by === 'system' && !isReal(wallMs) ? ownTrust() : trust, wallMs, sinceBootMs())
+    },
     get synchronised() {
       return trust.by !== 'nobody'
     },
@@ -89,7 +98,7 @@ export const openAgentClock = async (options: AgentClockOptions): Promise<AgentC
     async keepWith(next) {
       keeper = next
       if (trust.by === 'system') await keepOnce(next)
-      else if (next.bootShiftMs !== undefined) trust = { by: 'ingest', shiftMs: next.bootShiftMs }
+      else if (next.bootShiftMs !== undefined) trust = ownTrust()
       else log.warn({ code: 'CLOCK_UNKNOWN' }, 'the time is not known yet: readings wait in the journal')
     },
     async look() {
@@ -99,3 +108,6 @@ export const openAgentClock = async (options: AgentClockOptions): Promise<AgentC
     },
   }
 }
+
+/** A clock that nobody has set shows some time before this, even where `always` vouches for it. */
+const isReal = (time: number): boolean => time >= REAL_TIME_BEGIN

@@ -56,7 +56,7 @@ export const startAgent = async (context: ServiceContext<AgentConfig>, givenHost
     sinceBootMs: host.sinceBootMs,
     wall: context.now,
     monotonic,
-    isSynchronised: await synchronisedReader(config.clock?.synchronised),
+    isSynchronised: synchronisedReader(config.clock?.synchronised),
     askAfterMs: config.clock?.askAfterMs ?? CLOCK_ASK_AFTER_MS,
     log,
   })

@@ -72,11 +72,12 @@ export const boardSerialIn = (text: string): string | undefined => {
 type Reader = NonNullable<NonNullable<AgentConfig['clock']>['synchronised']>
 
 /** Whether the system's clock is right, asked of whoever sets it. Default: whoever is there; a container's host sees to its clock. */
-export const synchronisedReader = async (wanted: Reader | undefined): Promise<() => Promise<boolean>> => {
+export const synchronisedReader = (wanted: Reader | undefined) => async (): Promise<boolean> => {
+  // Looked for each time: they may start after the agent.
   const reader = wanted ?? (await presentReader())
-  if (reader === 'always') return async () => true
-  if (reader === 'chrony') return isChronyInStep
-  return () => exists(reader === 'systemd' ? SYSTEMD_FILE : reader.file)
+  if (reader === 'always') return true
+  if (reader === 'chrony') return isChronyInStep()
+  return exists(reader === 'systemd' ? SYSTEMD_FILE : reader.file)
 }
 
 const presentReader = async (): Promise<Reader> => {

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { BOOT_TIME_ZERO, isBootTime, type NakamaRecord, type SamplesRecord } from '@nakama/contract'
+import { BOOT_TIME_ZERO, isBootTime, type NakamaRecord, REAL_TIME_BEGIN, type SamplesRecord } from '@nakama/contract'
 import { createMetrics, loadConfig } from '@nakama/service'
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
@@ -73,34 +73,41 @@ const timesOf = (records: readonly NakamaRecord[]): number[] =>
   )
 
 const NTP = 'clock: { synchronised: { file: NTP } }\n'
+const ALWAYS = 'clock: { synchronised: always }\n'
 
 describe.concurrent('an agent without a clock battery', () => {
   it.each([
-    ['at 2000-01-01', () => Date.UTC(2000, 0, 1) - Date.now()],
-    ['three hours slow', () => -3 * HOUR_MS],
-  ])('%s stamps every reading right to a second once the time is known, and none before', async (_what, offset) => {
-    const cleanups: (() => Promise<void>)[] = []
-    try {
-      const path = await startPath(cleanup => cleanups.push(cleanup), NTP)
-      const clock = { offsetMs: offset() }
-      await path.start(clock, 'aaaaaaaaaaaa', performance.now() - 5_000)
-      await until(() => expect(path.servedAt.length).toBeGreaterThan(25))
-      await until(() => expect(statusesOf(path.broker, AGENT).at(-1)).toMatchObject({ clock: { synchronised: false } }))
-      expect(path.ingest.stored).toEqual([])
-      clock.offsetMs = 0
-      await path.synchronise()
-      const before = path.servedAt.length
-      await until(() => expect(path.rows().length).toBeGreaterThan(before + 20))
-      expect(path.rows().map(({ tick }) => tick)).toEqual(path.rows().map((_, i) => i + 1))
-      expect(Math.max(...errorsOf(path.rows()))).toBeLessThan(1_000)
-      expect(timesOf(path.ingest.records()).filter(isBootTime)).toEqual([])
-      expect(statusesOf(path.broker, AGENT).at(-1)).toMatchObject({ clock: { synchronised: true } })
-      const since = Object.values((statusesOf(path.broker, AGENT).at(-1) as { machines: object }).machines)[0].since
-      expect(Math.abs(since - (path.servedAt[0] as number))).toBeLessThan(1_000)
-    } finally {
-      for (const cleanup of cleanups.toReversed()) await cleanup()
-    }
-  })
+    ['at 2000-01-01', () => Date.UTC(2000, 0, 1) - Date.now(), NTP],
+    ['three hours slow', () => -3 * HOUR_MS, NTP],
+    ['at 2000-01-01 with everybody vouching for it', () => Date.UTC(2000, 0, 1) - Date.now(), ALWAYS],
+  ])(
+    '%s stamps every reading right to a second once the time is known, and none before',
+    async (_what, offset, yaml) => {
+      const cleanups: (() => Promise<void>)[] = []
+      try {
+        const path = await startPath(cleanup => cleanups.push(cleanup), yaml)
+        const clock = { offsetMs: offset() }
+        await path.start(clock, 'aaaaaaaaaaaa', performance.now() - 5_000)
+        await until(() => expect(path.servedAt.length).toBeGreaterThan(25))
+        await until(() =>
+          expect(statusesOf(path.broker, AGENT).at(-1)).toMatchObject({ clock: { synchronised: false } }),
+        )
+        expect(path.ingest.stored).toEqual([])
+        clock.offsetMs = 0
+        await path.synchronise()
+        const before = path.servedAt.length
+        await until(() => expect(path.rows().length).toBeGreaterThan(before + 20))
+        expect(path.rows().map(({ tick }) => tick)).toEqual(path.rows().map((_, i) => i + 1))
+        expect(Math.max(...errorsOf(path.rows()))).toBeLessThan(1_000)
+        expect(timesOf(path.ingest.records()).filter(isBootTime)).toEqual([])
+        expect(statusesOf(path.broker, AGENT).at(-1)).toMatchObject({ clock: { synchronised: true } })
+        const since = Object.values((statusesOf(path.broker, AGENT).at(-1) as { machines: object }).machines)[0].since
+        expect(Math.abs(since - (path.servedAt[0] as number))).toBeLessThan(1_000)
+      } finally {
+        for (const cleanup of cleanups.toReversed()) await cleanup()
+      }
+    },
+  )
 
   it('learns the time from ingest when nobody else tells it for long enough', async ({ onTestFinished }) => {
     const path = await startPath(onTestFinished, 'clock: { synchronised: { file: NTP }, askAfterMs: 1000 }\n')
@@ -114,7 +121,7 @@ describe.concurrent('an agent without a clock battery', () => {
   it('keeps its cadence over steps of an hour, and follows them with later readings only', async ({
     onTestFinished,
   }) => {
-    const path = await startPath(onTestFinished, 'clock: { synchronised: always }\n')
+    const path = await startPath(onTestFinished, ALWAYS)
     const clock = { offsetMs: 0 }
     await path.start(clock, 'aaaaaaaaaaaa', performance.now())
     for (const offsetMs of [HOUR_MS, 0]) {
@@ -227,6 +234,40 @@ describe('the time', () => {
     isRight = false
     await clock.look()
     expect(clock.now()).toBe(wall)
+  })
+
+  it('is never one from before Nakama was made, whoever tells it, now or later', async () => {
+    const times = { since: 5_000, wall: REAL_TIME_BEGIN - 1, monotonic: 0 }
+    let bootShiftMs: number | undefined
+    const clock = await openAgentClock({
+      ...{ sinceBootMs: () => times.since, wall: () => times.wall, monotonic: () => times.monotonic },
+      isSynchronised: async () => true,
+      askAfterMs: 0,
+      log: SILENT,
+    })
+    await clock.keepWith({
+      get bootShiftMs() {
+        return bootShiftMs
+      },
+      keepBootShift: async shiftMs => {
+        bootShiftMs = shiftMs
+        return true
+      },
+    })
+    await clock.look()
+    for (const time of [0, BOOT_TIME_ZERO + 1_000, REAL_TIME_BEGIN - 1]) clock.hear(time, times.monotonic)
+    await clock.look()
+    expect([clock.synchronised, clock.isAsking, clock.now(), bootShiftMs]).toEqual([
+      ...[false, true, BOOT_TIME_ZERO + 5_000, undefined],
+    ])
+    times.wall = REAL_TIME_BEGIN
+    await clock.look()
+    expect([clock.synchronised, clock.now(), bootShiftMs]).toEqual([
+      ...[true, REAL_TIME_BEGIN, REAL_TIME_BEGIN - BOOT_TIME_ZERO - 5_000],
+    ])
+    Object.assign(times, { since: 8_000, wall: BOOT_TIME_ZERO })
+    await clock.look()
+    expect(clock.now()).toBe(REAL_TIME_BEGIN + 3_000)
   })
 
   it('is right when chrony says that it follows a source', () => {

@@ -1,10 +1,11 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { BOOT_TIME_ZERO } from '@nakama/contract'
+import { BOOT_TIME_ZERO, SHIFT_MIN_MS } from '@nakama/contract'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { openBoots } from '../src/journal/boots.ts'
+import { encodeLine } from '../src/journal/checked-line.ts'
 import { createDisk } from './journal-disk.ts'
 import { at, drain, openTestJournal, recordOf, recordsOf, START, timeOf } from './journal-support.ts'
 
@@ -25,6 +26,24 @@ const inFolder = async (work: (dir: string) => Promise<void>): Promise<void> => 
 const openIn = (dir: string, of: string, nowMs: number) => openTestJournal({ dir, boot: of, now: () => nowMs })
 
 describe('a journal whose boot is not synchronised yet', () => {
+  it('keeps no shift that cannot be true, nor believes one that it finds, and then keeps the right one', async () => {
+    await inFolder(async dir => {
+      await writeFile(join(dir, 'clock.1'), encodeLine({ boot: BOOT_A, shiftMs: -4_000 }))
+      const journal = await openIn(dir, BOOT_A, boot(1))
+      journal.append(recordOf('events', boot(2)))
+      await journal.flush()
+      for (const shiftMs of [-4_000, 0, SHIFT_MIN_MS - 1]) {
+        expect([await journal.keepBootShift(shiftMs), journal.bootShiftMs]).toEqual([false, undefined])
+      }
+      expect(await drain(journal, false)).toEqual([])
+      expect(await journal.keepBootShift(SHIFT_MS)).toBe(true)
+      await journal.close()
+      const next = await openIn(dir, BOOT_A, boot(3))
+      expect((await drain(next)).map(({ clock }) => clock?.shiftMs)).toEqual([SHIFT_MS])
+      await next.close()
+    })
+  })
+
   it('keeps back what it has until the shift is kept, and then tells it with every batch', async () => {
     await inFolder(async dir => {
       const journal = await openIn(dir, BOOT_A, boot(1))

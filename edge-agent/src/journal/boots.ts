@@ -1,4 +1,4 @@
-import { type BatchClock, BOOT_TIME_ZERO, isBootTime } from '@nakama/contract'
+import { type BatchClock, BOOT_TIME_ZERO, isBootTime, SHIFT_MIN_MS } from '@nakama/contract'
 import { decodeLines, encodeLine } from './checked-line.ts'
 import type { Storage } from './storage.ts'
 
@@ -24,7 +24,7 @@ export interface Boots {
   /**
    * Keeps the present boot's shift, once: what was kept before stays. Former boots in the journal that nobody ever
    * synchronised get their bounds with it: from `knownUntil`, or for as long as they ran, to the beginning of this boot.
-   * @throws what the system says; then nothing is changed
+   * @throws what the system says, or when the shift cannot be true; then nothing is changed
    */
   keep(shiftMs: number, knownUntil: number | undefined): Promise<void>
 }
@@ -48,7 +48,7 @@ export const openBoots = async (
     bytes += text.length
     // The first word counts: it may have been used.
     for (const clock of decodeLines(text) as BootClock[]) {
-      if (!clocks.has(clock.boot)) clocks.set(clock.boot, clock)
+      if (!clocks.has(clock.boot) && isPossible(clock)) clocks.set(clock.boot, clock)
     }
   }
   let file = names.at(-1) ?? 'clock.1'
@@ -84,6 +84,8 @@ export const openBoots = async (
     },
     async keep(wanted, knownUntil) {
       const shiftMs = shiftOf(present) ?? wanted
+      if (shiftMs < SHIFT_MIN_MS)
+        throw new Error(`${file}: expected a shift of at least ${SHIFT_MIN_MS} ms, got ${shiftMs}`)
       const to = BOOT_TIME_ZERO + shiftMs
       const unknown = [...found].filter(([boot]) => boot !== present && boot !== NO_BOOT && !clocks.has(boot))
       const next: BootClock[] = unknown.map(([boot, newest]) => {
@@ -97,5 +99,8 @@ export const openBoots = async (
     },
   }
 }
+
+/** An agent that believed a clock nobody had set wrote other ones. With those nobody could take a batch. */
+const isPossible = (clock: BootClock): boolean => !('shiftMs' in clock) || clock.shiftMs >= SHIFT_MIN_MS
 
 const numberOf = (name: string): number => Number(NAME.exec(name)?.[1] ?? 0)
