@@ -22,7 +22,8 @@ const LOOK_EVERY_MS = 250
 const SEEDS = [1, 2, 3]
 
 describe('what the API shows', () => {
-  it.for(SEEDS)('follows what the machines truly do, seed %i', { timeout: REAL_MS + 90_000 }, async seed => {
+  // Side by side: each is mostly waiting.
+  it.concurrent.for(SEEDS)('follows what the machines truly do, seed %i', { timeout: REAL_MS + 90_000 }, async seed => {
     await using running = await runPath({
       simulation: { seed, speed: SPEED, faults: { fromMs: 30_000, perDay: 60 } },
       times: TIMES,
