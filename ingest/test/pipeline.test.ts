@@ -194,6 +194,36 @@ describe('the way from records to the store', () => {
     expect(signals.tick).toEqual(Array.from({ length: 4_000 }, (_, i) => i))
   })
 
+  it('acknowledges weeks of many machines only when every hour is stored, and tells the same after a stop in between', async () => {
+    const who = await bench.fresh({ now: MORNING + HOUR })
+    const machines = Array.from({ length: 24 }, (_, i) => ({ ...who, machine: `m${i}` }))
+    const beginning = MORNING - 30 * 24 * HOUR
+    const journal = openJournal()
+    const said = state(MORNING, 'IDLE', beginning)
+    journal.append(
+      epochOf(1),
+      machines.map(({ machine }) => ({ ...said, machine }) as NakamaRecord),
+    )
+    bench.pipeline.records(who, message(journal.unacked()))
+    const isStored = async (one: (typeof machines)[number]) => (await contents(bench, one)).hours.length > 0
+    await vi.waitFor(async () => expect(await isStored(machines[0]!)).toBe(true), { timeout: 5_000, interval: 1 })
+    const lock = new DatabaseSync(bench.storeFile, { timeout: 5_000 })
+    lock.exec('BEGIN IMMEDIATE')
+    expect(await isStored(machines.at(-1)!)).toBe(false)
+    await vi.waitFor(() => expect(bench.pipeline.facts().refusedSince).toBe(bench.now), { timeout: 5_000 })
+    expect(bench.acks).toEqual([])
+    await bench.restart()
+    lock.exec('ROLLBACK')
+    lock.close()
+    await deliver(bench, who, journal)
+    const expected = [{ code: 'IDLE', since: beginning, from: beginning, to: MORNING + 1, provisional: false }] as const
+    for (const machine of machines) {
+      const { timeline, hours } = await contents(bench, machine)
+      expect(timeline).toEqual(expected)
+      expect(hours).toEqual(hoursFrom(expected))
+    }
+  }, 20_000)
+
   it('grants to all agents together no more than half of what may wait', async () => {
     const { shop } = await bench.fresh({ limits: { queueMaxBytes: 400_000 } })
     const agents = Array.from({ length: 20 }, (_, i) => ({ shop, agent: `pi-${i}` }))

@@ -7,6 +7,7 @@ import { type Machines, machineKey } from '../timeline/machines.ts'
 import { type Lesson, type Plan, planLesson, rangeToRead } from '../timeline/plan.ts'
 import type { DeadLetter, DeadLetters } from './dead-letters.ts'
 import { assemble, type Group, type TakenBatch } from './group.ts'
+import { inPieces } from './pieces.ts'
 import { createRetrier } from './retry.ts'
 
 export interface CommitterOptions {
@@ -114,16 +115,25 @@ export const startCommitter = (options: CommitterOptions): Committer => {
     presumed = new Map()
 
     const group = assemble(batches, drawn, machines, options.machinesOf, now())
-    const plans = await retrier.untilDone('reading', () => plan(group.lessons))
-    if (plans === undefined) return
-    const refused = await write([...group.writes, ...plans.flatMap(({ writes }) => writes)])
-    if (refused === undefined) return
+    const refused: DeadLetter[] = []
+    const tails: Plan['tail'][] = []
+    let writes = group.writes
+    // The pieces need not be stored together: none is acknowledged before all are, and what comes again is planned anew.
+    for (const lessons of inPieces(group.lessons)) {
+      const plans = await retrier.untilDone('reading', () => plan(lessons))
+      if (plans === undefined) return
+      const bad = await write([...writes, ...plans.flatMap(({ writes }) => writes)])
+      if (bad === undefined) return
+      refused.push(...bad)
+      tails.push(...plans.map(({ tail }) => tail))
+      writes = []
+    }
     const dead = [...lines, ...group.bad.map(badLetter), ...refused]
     const isBuried = await retrier.untilDone('keeping dead letters', () => letters.append(dead, now()).then(() => true))
     if (isBuried === undefined) return
 
     group.lessons.forEach(({ series, presumed: claim }, i) => {
-      machines.learnt(series, plans[i]!.tail, claim)
+      machines.learnt(series, tails[i], claim)
     })
     for (const { text } of batches) queuedBytes -= text.length
     count(metrics, group, dead, now())
