@@ -1,7 +1,8 @@
 import { DatabaseSync } from 'node:sqlite'
-import { LIMITS, type NakamaRecord } from '@nakama/contract'
+import { encodeBatch, LIMITS, type NakamaRecord } from '@nakama/contract'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { ingestHealth } from '../src/health.ts'
 import { HOUR, historyOf, lives, MINUTE, MORNING } from './support/history.ts'
 import { epochOf, message, openJournal } from './support/journal.ts'
 import {
@@ -107,8 +108,8 @@ describe('the way from records to the store', () => {
   it('puts a bad record aside, synced and with its place, and acknowledges the good ones around it', async () => {
     const who = await bench.fresh({ now: MORNING + HOUR })
     const journal = openJournal()
-    const future = state(MORNING + 26 * HOUR, 'IDLE', MORNING)
-    journal.appendRaw(epochOf(1), 'events', [state(MORNING, 'RUNNING', MORNING), { type: 'wish' }, future])
+    const past = state(5_000, 'IDLE', 1_000)
+    journal.appendRaw(epochOf(1), 'events', [state(MORNING, 'RUNNING', MORNING), { type: 'wish' }, past])
     journal.appendRaw(epochOf(1), 'events', [state(MORNING + MINUTE, 'IDLE', MORNING + 30_000)])
     await deliver(bench, who, journal)
     expect((await contents(bench, who)).timeline.map(({ code }) => code)).toEqual(['RUNNING', 'IDLE'])
@@ -122,7 +123,7 @@ describe('the way from records to the store', () => {
         seq: 1,
         what: { type: 'wish' },
       },
-      { reason: 'absurd-time', seq: 1, what: future },
+      { reason: 'absurd-time', seq: 1, what: past },
     ])
     expect(await bench.metrics()).toContain('nakama_ingest_dead_letters_total{reason="absurd-time"} 1')
   })
@@ -159,6 +160,67 @@ describe('the way from records to the store', () => {
     await vi.waitFor(() => expect(bench.acks.map(({ seq }) => seq)).toEqual([1, 1]))
     expect(await bench.metrics()).toContain('nakama_ingest_batches_total{outcome="unknown-version"} 1')
     await deliver(bench, who, journal)
+  })
+
+  it('throws away nothing of the future while its own clock may be the wrong one, and is not ready', async () => {
+    const who = await bench.fresh({ now: MORNING })
+    const journal = openJournal()
+    for (let i = 0; i < 2; i++) journal.append(epochOf(1), [state(MORNING + i, 'IDLE', MORNING)])
+    await deliver(bench, who, journal)
+    const later = MORNING + 3 * 24 * HOUR
+    const rows = { at: [MORNING + MINUTE, later], signals: { tick: [1, 2] } }
+    journal.append(epochOf(1), [{ type: 'samples', machine: 'm1', kind: 'nc-lathe', ...rows }])
+    for (let i = 0; i < 3; i++) journal.append(epochOf(1), [state(MORNING + MINUTE + i, 'IDLE', MORNING)])
+    for (let i = 0; i < 3; i++) journal.append(epochOf(1), [state(later + i, 'RUNNING', later)])
+    for (let times = 1; times <= 2; times++) {
+      bench.pipeline.records(who, message(journal.unacked()))
+      await vi.waitFor(async () => expect(await bench.metrics()).toMatch(`{outcome="ahead"} ${times * 4}`))
+      await vi.waitFor(() => expect(bench.pipeline.facts().queuedBytes).toBe(0))
+      takeAcks(bench, journal)
+      expect(journal.unacked()).toHaveLength(4)
+    }
+    expect(lettersOf(bench, who)).toEqual([])
+    const health = () =>
+      ingestHealth({ ...bench.pipeline.facts(), connected: true, active: true, store: bench.store.id }, bench.now)
+    expect(health()).toMatchObject({ ok: true, ready: false, details: { agentsAhead: 1 } })
+    expect(await bench.metrics()).toContain('nakama_ingest_agents_ahead 1')
+
+    bench.now = later + MINUTE
+    await deliver(bench, who, journal)
+    expect(health()).toMatchObject({ ready: true, details: { agentsAhead: 0 } })
+    expect((await contents(bench, who)).timeline.map(({ code }) => code)).toEqual(['IDLE', 'RUNNING'])
+    expect((await bench.store.samples({ shop: who.shop, machine: 'm1', ...EVERYTHING })).at).toEqual(rows.at)
+    expect(lettersOf(bench, who)).toEqual([])
+  })
+
+  it('stays ready when one agent alone is in the future, and goes on with all others and with its other lane', async () => {
+    const { shop } = await bench.fresh({ now: MORNING })
+    const agents = ['a', 'b', 'c'].map(agent => ({ shop, agent, machine: agent }))
+    const journals = agents.map((_, i) => {
+      const journal = openJournal()
+      journal.append(epochOf(i), [state(MORNING, 'IDLE', MORNING)])
+      return journal
+    })
+    const wrong = { machine: 'm1', kind: 'nc-lathe' as const, at: [MORNING + 48 * HOUR], signals: { tick: [1] } }
+    journals[0]!.append(epochOf(0), [{ type: 'samples', ...wrong }])
+    bench.pipeline.records(agents[0]!, message(journals[0]!.unacked()))
+    await vi.waitFor(() => expect(bench.acks).toMatchObject([{ lane: 'events', seq: 1 }]))
+    bench.acks.length = 0
+    for (const i of [1, 2]) await deliver(bench, agents[i]!, journals[i]!)
+    const facts = { ...bench.pipeline.facts(), connected: true, active: true, store: bench.store.id }
+    expect(ingestHealth(facts, bench.now)).toMatchObject({ ready: true, details: { agentsAhead: 1 } })
+  })
+
+  it('puts the future aside when its agent says itself that it never knew the time', async () => {
+    const who = await bench.fresh({ now: MORNING })
+    const records = JSON.stringify([state(MORNING + 48 * HOUR, 'IDLE', MORNING), state(MORNING, 'IDLE', MORNING)])
+    const unsynchronised = { from: MORNING, to: MORNING + 1 }
+    bench.pipeline.records(
+      who,
+      encodeBatch({ lane: 'events', epoch: epochOf(1), seq: 1 }, 1, records, { unsynchronised }),
+    )
+    await vi.waitFor(() => expect(bench.acks).toMatchObject([{ seq: 1 }]))
+    expect(lettersOf(bench, who)).toMatchObject([{ reason: 'absurd-time' }])
   })
 
   it('acknowledges nothing while the store refuses, takes no more than it may keep, and loses nothing', async () => {
