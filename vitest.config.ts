@@ -10,7 +10,7 @@ const SLOW = [
   'broker/test/{connect,traffic}.test.ts',
   'coordinator/test/{api,events,history,main,security}.test.ts',
   'demo/test/supervisor.test.ts',
-  'edge-agent/test/{agent,agent-board,agent-clock,agent-config,journal,journal-boots,journal-faults,journal-headroom,journal-kill,journal-lock,journal-model,modbus,opcua,opcua-faults,opcua-lazy,opcua-presets,opcua-security,uplink}.test.ts',
+  'edge-agent/test/{agent,agent-board,agent-clock,agent-config,journal,journal-boots,journal-crash,journal-faults,journal-headroom,journal-kill,journal-lock,journal-model,modbus,opcua,opcua-faults,opcua-lazy,opcua-presets,opcua-security,uplink}.test.ts',
   'ingest/test/{both-lanes,ingest,pipeline}.test.ts',
   'service/test/{run,systemd}.test.ts',
   'simulators/test/{logs,modbus,opcua}.test.ts',
