@@ -1,6 +1,8 @@
 import type { Storage } from '../src/journal/storage.ts'
 
 const SECTOR_BYTES = 512
+/** What the system copies at once: a process that is killed in mid-write has written up to such a boundary of the file. */
+const PAGE_BYTES = 4096
 /** Unless a test says otherwise. */
 const DISK_BYTES = 1024 ** 4
 
@@ -63,13 +65,18 @@ export const createDisk = (random: () => number) => {
     file.dirty.clear()
   }
 
-  /** Never settles for a process that is dead, or dies in this operation: `inPart` is then what came of it. */
-  const begin = async (of: number, operation: Operation, name: string, inPart = (): void => {}): Promise<void> => {
+  /** Never settles for a process that is dead, or dies in this operation: `inPart` is then what came of it, and of one that fails. */
+  const begin = async (
+    of: number,
+    operation: Operation,
+    name: string,
+    inPart = (_isKilled: boolean): void => {},
+  ): Promise<void> => {
     await null
     if (of !== boot) return new Promise(() => {})
     if (operationsLeft <= 0) {
       boot++
-      inPart()
+      inPart(true)
       onStopped()
       return new Promise(() => {})
     }
@@ -78,7 +85,7 @@ export const createDisk = (random: () => number) => {
     if (gate?.operation === operation && gate.name.test(name)) await gate.opened
     if (failing?.operation === operation && failing.times > 0 && failing.name.test(name) && failing.after-- <= 0) {
       failing.times--
-      if (operation === 'write' && random() < 0.5) inPart()
+      if (operation === 'write' && random() < 0.5) inPart(false)
       throw systemError('EIO')
     }
   }
@@ -103,8 +110,10 @@ export const createDisk = (random: () => number) => {
         const file = fileOf(name)
         return {
           async write(bytes, offset) {
-            await begin(mine, 'write', name, () => {
-              write(file, bytes.subarray(0, Math.floor(random() * bytes.length)), offset)
+            await begin(mine, 'write', name, isKilled => {
+              const end = offset + Math.floor(random() * bytes.length)
+              const cut = isKilled ? Math.max(offset, end - (end % PAGE_BYTES)) : end
+              write(file, bytes.subarray(0, cut - offset), offset)
             })
             write(file, bytes, offset)
           },

@@ -142,6 +142,24 @@ describe('the bytes of a segment', () => {
     expect(scanSegment(used).type).toBe('corrupt')
   })
 
+  it('show no loss where a header was cut off, which had no records yet', () => {
+    const first = encodeHead(FIRST, 0)
+    const second = encodeHead({ ...SECOND, segment: FIRST.segment }, first.crc).bytes
+    for (let length = 1; length < 64; length++) {
+      const fresh = Buffer.alloc(SEGMENT_BYTES)
+      first.bytes.copy(fresh, 0, 0, length)
+      expect(scanSegment(fresh)).toEqual({ type: 'blank' })
+      fresh[HEAD_BYTES] = 1
+      expect(scanSegment(fresh)).toEqual({ type: 'corrupt' })
+
+      const begun = layDown(Buffer.alloc(SEGMENT_BYTES), SECTIONS.slice(0, 1))
+      second.copy(begun, 4096, 0, length)
+      expect(scanSegment(begun)).toMatchObject({ sections: [{ clean: true }] })
+      begun[4096 + HEAD_BYTES] = 1
+      if (length > 16) expect(scanSegment(begun)).toMatchObject({ sections: [{ clean: false }] })
+    }
+  })
+
   it('show nothing of a former life of the file', () => {
     const former = { ...FIRST, segment: 'ffffffffffffffff', life: 1 }
     const file = layDown(Buffer.alloc(SHORT_BYTES), [

@@ -8,6 +8,7 @@ export interface Gauges {
   readonly queuedBytes: () => number
   readonly heldBytes: () => number
   readonly active: () => number
+  readonly agentsAhead: () => number
 }
 
 export type IngestMetrics = ReturnType<typeof createIngestMetrics>
@@ -19,9 +20,10 @@ export const createIngestMetrics = (metrics: Metrics, gauges: Gauges) => {
   metrics.gauge('queued_bytes', 'Batches waiting for the store, as on the wire', gauges.queuedBytes)
   metrics.gauge('held_bytes', 'Batches that came before their turn', gauges.heldBytes)
   metrics.gauge('active', 'Whether this is the active ingest of its broker', gauges.active)
+  metrics.gauge('agents_ahead', 'Agents far ahead of our clock, of which nothing is acknowledged', gauges.agentsAhead)
   return {
     receivedBytes: metrics.counter('received_bytes', 'Payload of records messages'),
-    /** outcome: taken, stored-before, held, ignored (in hand already), no-room, malformed, unknown-version. */
+    /** outcome: taken, stored-before, held, ignored (in hand already), no-room, malformed, unknown-version, ahead. */
     batches: metrics.counter('batches', 'Batches that arrived, by what became of them', ['outcome']),
     shed: metrics.counter('shed_messages', 'Records messages dropped unread: too much waits already', ['why']),
     records: metrics.counter('records', 'Records stored', ['type']),

@@ -50,6 +50,8 @@ export interface PipelineFacts {
   readonly newestAt: number | undefined
   readonly queuedBytes: number
   readonly agents: number
+  /** Agents that are far ahead of our clock, among those that send. */
+  readonly ahead: { readonly agents: number; readonly of: number }
 }
 
 export const startPipeline = async (options: PipelineOptions): Promise<Pipeline> => {
@@ -65,6 +67,7 @@ export const startPipeline = async (options: PipelineOptions): Promise<Pipeline>
     queuedBytes: () => committer.queuedBytes,
     heldBytes: () => agents.heldBytes,
     active: () => Number(isActive()),
+    agentsAhead: () => intake.aheadOfUs().agents,
   })
   const shared = { now, log, metrics }
 
@@ -74,6 +77,7 @@ export const startPipeline = async (options: PipelineOptions): Promise<Pipeline>
     gatherMs: limits.gatherMs,
     groupMaxBytes: limits.groupMaxBytes,
     onStored: batches => intake.stored(batches),
+    onAhead: (first, batches) => intake.ahead(first, batches),
   })
   const intake = createIntake({
     ...{ storeId: store.id, agents, ...shared },
@@ -109,6 +113,7 @@ export const startPipeline = async (options: PipelineOptions): Promise<Pipeline>
       newestAt: committer.newestAt ?? storedBefore.reduce<number | undefined>(newest, undefined),
       queuedBytes: committer.queuedBytes + agents.heldBytes,
       agents: agents.size,
+      ahead: intake.aheadOfUs(),
     }),
     stop: committer.stop,
   }

@@ -13,6 +13,7 @@ import {
   state,
   takeAcks,
   timelineOf,
+  type Who,
 } from './support/store-contents.ts'
 import { openWorkbench, statusOf, type Workbench } from './support/workbench.ts'
 
@@ -107,8 +108,8 @@ describe('the way from records to the store', () => {
   it('puts a bad record aside, synced and with its place, and acknowledges the good ones around it', async () => {
     const who = await bench.fresh({ now: MORNING + HOUR })
     const journal = openJournal()
-    const future = state(MORNING + 26 * HOUR, 'IDLE', MORNING)
-    journal.appendRaw(epochOf(1), 'events', [state(MORNING, 'RUNNING', MORNING), { type: 'wish' }, future])
+    const past = state(5_000, 'IDLE', 1_000)
+    journal.appendRaw(epochOf(1), 'events', [state(MORNING, 'RUNNING', MORNING), { type: 'wish' }, past])
     journal.appendRaw(epochOf(1), 'events', [state(MORNING + MINUTE, 'IDLE', MORNING + 30_000)])
     await deliver(bench, who, journal)
     expect((await contents(bench, who)).timeline.map(({ code }) => code)).toEqual(['RUNNING', 'IDLE'])
@@ -122,7 +123,7 @@ describe('the way from records to the store', () => {
         seq: 1,
         what: { type: 'wish' },
       },
-      { reason: 'absurd-time', seq: 1, what: future },
+      { reason: 'absurd-time', seq: 1, what: past },
     ])
     expect(await bench.metrics()).toContain('nakama_ingest_dead_letters_total{reason="absurd-time"} 1')
   })
@@ -193,6 +194,38 @@ describe('the way from records to the store', () => {
     const { signals } = await bench.store.samples({ shop, machine, ...EVERYTHING })
     expect(signals.tick).toEqual(Array.from({ length: 4_000 }, (_, i) => i))
   })
+
+  it('acknowledges weeks of many machines only when every hour is stored, and tells the same after a stop in between', async () => {
+    const who = await bench.fresh({ now: MORNING + HOUR })
+    const machines = Array.from({ length: 20 }, (_, i) => ({ ...who, machine: `m${i}` }))
+    const beginning = MORNING - 30 * 24 * HOUR
+    const journal = openJournal()
+    const said = state(MORNING, 'IDLE', beginning)
+    journal.append(
+      epochOf(1),
+      machines.map(({ machine }) => ({ ...said, machine }) as NakamaRecord),
+    )
+    bench.pipeline.records(who, message(journal.unacked()))
+    const hoursOf = ({ shop, machine }: Who) =>
+      bench.store.rollups({ shop, machine, ...EVERYTHING, resolution: 'hour' }).then(hours => hours.length)
+    await vi.waitFor(async () => expect(await hoursOf(machines[0]!)).toBe(721), { timeout: 5_000, interval: 1 })
+    const lock = new DatabaseSync(bench.storeFile, { timeout: 5_000 })
+    lock.exec('BEGIN IMMEDIATE')
+    expect(await hoursOf(machines.at(-1)!)).toBe(0)
+    await vi.waitFor(() => expect(bench.pipeline.facts().refusedSince).toBe(bench.now), { timeout: 5_000 })
+    expect(bench.acks).toEqual([])
+    await bench.restart()
+    lock.exec('ROLLBACK')
+    lock.close()
+    await deliver(bench, who, journal)
+    const expected = [{ code: 'IDLE', since: beginning, from: beginning, to: MORNING + 1, provisional: false }] as const
+    for (const one of machines) {
+      const { shop, machine } = one
+      expect(await bench.store.timeline({ shop, machine, ...EVERYTHING })).toEqual(expected)
+      expect(await hoursOf(one)).toBe(721)
+    }
+    expect((await contents(bench, machines[0]!)).hours).toEqual(hoursFrom(expected))
+  }, 20_000)
 
   it('grants to all agents together no more than half of what may wait', async () => {
     const { shop } = await bench.fresh({ limits: { queueMaxBytes: 400_000 } })

@@ -1,6 +1,7 @@
 import type { StateCode } from '@nakama/contract'
 import type { StateInterval, StoreWrite } from '@nakama/store'
 import { describe, expect, it } from 'vitest'
+import { inPieces } from '../src/commit/pieces.ts'
 import type { Claim } from '../src/timeline/intervals.ts'
 import { openMachines } from '../src/timeline/machines.ts'
 import { planLesson, rangeToRead } from '../src/timeline/plan.ts'
@@ -69,6 +70,36 @@ describe('a plan for one machine', () => {
     const { writes } = planLesson({ series, claims: [], presumed }, before, undefined)
     expect(states(writes)).toEqual([['OFFLINE', 10 * MINUTE, 12 * MINUTE]])
     expect(planLesson({ series, claims: [], presumed }, [], undefined).writes).toEqual([])
+  })
+})
+
+describe('the pieces that are planned at once', () => {
+  const lesson = (machine: string, claims: readonly Claim[]) => ({ series: { ...series, machine }, claims })
+  const month = claim('IDLE', MORNING - 31 * 24 * HOUR, MORNING)
+
+  it('are bounded in hours over all machines, and hold every lesson once, in its order', () => {
+    const lessons = Array.from({ length: 100 }, (_, i) => lesson(`m${i}`, [month]))
+    const pieces = inPieces(lessons)
+    expect(pieces.flat()).toEqual(lessons)
+    for (const piece of pieces) {
+      const touched = piece.flatMap(each => hours(planLesson(each, [], undefined).writes))
+      expect(touched.length).toBeLessThanOrEqual(4_000)
+    }
+    expect(pieces).toHaveLength(20)
+  })
+
+  it('are one where little is learnt, or nothing', () => {
+    const beat = claim('IDLE', MORNING + 30 * MINUTE, MORNING + 31 * MINUTE)
+    const lessons = Array.from({ length: 4_000 }, (_, i) => lesson(`m${i}`, [beat]))
+    expect(inPieces(lessons)).toEqual([lessons])
+    expect(inPieces([])).toEqual([[]])
+    expect(inPieces([lesson('m', [])])).toHaveLength(1)
+  })
+
+  it('hold a lesson that is too long by itself alone', () => {
+    const years = lesson('years', [claim('IDLE', MORNING - 300 * 24 * HOUR, MORNING - 299 * 24 * HOUR), month])
+    const beside = lesson('m', [month])
+    expect(inPieces([beside, years, beside])).toEqual([[beside], [years], [beside]])
   })
 })
 

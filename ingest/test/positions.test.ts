@@ -35,6 +35,15 @@ describe('the position in a lane and epoch', () => {
     ])
   })
 
+  it('takes again, in its turn, what was let go, but nothing that is stored', () => {
+    const letGo = (seq: number): PositionInput => ({ type: 'let-go', lane: 'events', epoch: EPOCH, seq })
+    const before = run([arrived(1, 1), arrived(2, 1), arrived(3, 1), stored(1), letGo(2)])
+    const again = [arrived(3, 1), arrived(1, 1), arrived(2, 1)]
+    expect(run(again, before.state).words).toEqual(['held', 'ack 1', 'take 2', 'take 3'])
+    expect(run([letGo(1), arrived(1, 1), arrived(2, 1)], before.state).words).toEqual(['ack 1', 'take 2'])
+    expect(run([letGo(2)]).state).toEqual(NO_POSITIONS)
+  })
+
   it('acknowledges only what is stored, and again what it already has', () => {
     const before = run([arrived(1, 1), arrived(2, 1), arrived(1, 1)])
     expect(before.words).toEqual(['take 1', 'take 2', 'ignored'])

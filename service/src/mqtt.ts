@@ -50,6 +50,8 @@ const CONNECT_TIMEOUT_MS = 10_000
 const BACKOFF_FIRST_MS = 500
 const BACKOFF_MAX_MS = 30_000
 const STOP_TIMEOUT_MS = 1_000
+/** Two clients with one id throw each other out at every connect: only a connection that lasts this long is a success. */
+const STEADY_MS = 10_000
 
 /**
  * A connection to the broker that is always on its way back up. One `MqttClient` per connection, never reused: MQTT.js's
@@ -61,6 +63,9 @@ export const openMqttLink = (options: MqttLinkOptions): MqttLink => {
   let up = false
   let stopped = false
   let attempt = 0
+  let upAtMs = 0
+  /** Connections in a row that did not last. */
+  let brief = 0
   let retry: NodeJS.Timeout | undefined
 
   const dial = (): void => {
@@ -78,6 +83,9 @@ export const openMqttLink = (options: MqttLinkOptions): MqttLink => {
       // A late error of a dead client has no other listener and would end the process.
       mine.on('error', () => {})
       if (wasUp) {
+        const isBrief = performance.now() - upAtMs < STEADY_MS
+        attempt = isBrief ? brief : 0
+        brief = isBrief ? brief + 1 : 0
         log.warn({ reason, code: 'MQTT_DOWN' }, 'broker lost')
         options.onDown(reason)
       } else if (attempt === 0 && !stopped)
@@ -99,7 +107,7 @@ export const openMqttLink = (options: MqttLinkOptions): MqttLink => {
         if (error) return end(`subscribe failed: ${error.message}`)
         if (refused) return end(`subscription to ${refused.topic} refused`)
         if (ended) return
-        attempt = 0
+        upAtMs = performance.now()
         up = true
         log.info({ url: options.url }, 'broker connected')
         options.onUp()

@@ -115,6 +115,39 @@ describe('a link to the broker', () => {
     await vi.waitFor(() => expect(told).toEqual(['up', 'kept']))
   })
 
+  it('comes back later each time that it is thrown out at once, and at once after a connection that lasted', async () => {
+    const { sockets, port } = await startBroker()
+    let downAt = 0
+    const waits: number[] = []
+    const ups = vi.fn(() => {
+      if (downAt > 0) waits.push(performance.now() - downAt)
+    })
+    open(port, {
+      onUp: ups,
+      onDown: () => {
+        downAt = performance.now()
+      },
+      // Of the ceilings 500, 1000, 2000 and 4000 ms.
+      random: () => 0.2,
+    })
+    const throwOut = async (times: number): Promise<void> => {
+      await vi.waitFor(() => expect(ups).toHaveBeenCalledTimes(times), 5_000)
+      for (const socket of sockets) socket.destroy()
+    }
+    for (const times of [1, 2, 3, 4]) await throwOut(times)
+    await vi.waitFor(() => expect(ups).toHaveBeenCalledTimes(5), 5_000)
+    for (const [i, waitMs] of [100, 200, 400, 800].entries()) expect(waits[i]).toBeGreaterThanOrEqual(waitMs - 5)
+    const { now } = performance
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now.call(performance) + 10_000)
+    try {
+      await throwOut(5)
+      await vi.waitFor(() => expect(ups).toHaveBeenCalledTimes(6), 5_000)
+      expect(waits[4]).toBeLessThan(800)
+    } finally {
+      clock.mockRestore()
+    }
+  })
+
   it('queues nothing while it is down: says so instead', async () => {
     const { port, ...broker } = await startBroker()
     await stopBroker({ ...broker })

@@ -55,6 +55,10 @@ const killed = (from: number, to: number): RunFacts => ({
   ...facts,
   outages: [{ process: 'agent-s', from: at(from), to: at(to) }],
 })
+/** The agent owed what it had read since then. */
+const damage = (from: number, to: number, owedSince = 0, process = 'agent-s') => ({
+  ...{ process, from: at(from), to: at(to), owedSince: at(owedSince) },
+})
 const complaints = (given: RunFacts, of: MachineEvidence): string[] => complaintsOf(judgeMachine(given, of))
 
 describe('the judge of readings', () => {
@@ -102,17 +106,17 @@ describe('the judge of readings', () => {
     const later = evidence({ gaps: [gap(60, 60, 'journal-new')] })
     expect(complaints(facts, at0)).toEqual([])
     expect(complaints(facts, later)).not.toEqual([])
-    const damaged = { ...facts, corrupted: [{ process: 'agent-s', from: at(55), to: at(60) }] }
+    const damaged = { ...facts, corrupted: [damage(55, 60)] }
     expect(complaints(damaged, later)).toEqual([])
   })
   it('believes no gap that nothing explains, nor one that is longer than what explains it', () => {
     const stored = [...ticks(0, 50), ...ticks(60, 120)]
     const told = evidence({ stored, gaps: [gap(49, 60, 'journal-corrupt', 'samples')] })
     expect(judgeMachine(facts, told).readings.lost).toHaveLength(10)
-    const damaged = (to: number) => ({ ...facts, corrupted: [{ process: 'agent-s', from: at(55), to: at(to) }] })
+    const damaged = (to: number) => ({ ...facts, corrupted: [damage(55, to)] })
     expect(judgeMachine(damaged(60), told).readings).toMatchObject({ lost: [], inGaps: 10 })
     expect(judgeMachine(damaged(57), told).readings.lost).toHaveLength(10)
-    const other = { ...facts, corrupted: [{ process: 'agent-t', from: at(55), to: at(60) }] }
+    const other = { ...facts, corrupted: [damage(55, 60, 0, 'agent-t')] }
     expect(judgeMachine(other, told).readings.lost).toHaveLength(10)
   })
   it('believes that a machine could not be read where no reading is, and takes it for no excuse', () => {
@@ -134,16 +138,34 @@ describe('the judge of readings', () => {
       { process: 'agent-s', from: at(60.5), to: at(63) },
       { process: 'agent-s', from: at(70), to: at(72) },
     ]
-    const damage = (from: number) => [{ process: 'agent-s', from: at(from), to: at(from + 2.5) }]
-    expect(complaints({ ...facts, outages, corrupted: damage(60.5) }, told)).toEqual([])
-    expect(complaints({ ...facts, outages, corrupted: damage(20) }, told)).not.toEqual([])
+    const corrupted = (from: number) => [damage(from, from + 2.5)]
+    expect(complaints({ ...facts, outages, corrupted: corrupted(60.5) }, told)).toEqual([])
+    expect(complaints({ ...facts, outages, corrupted: corrupted(20) }, told)).not.toEqual([])
+  })
+  it('excuses nothing that was stored already when the journal was harmed or had no room', () => {
+    const stored = [...ticks(0, 50), ...ticks(60, 120)]
+    const lost = (why: Gap['why'], given: Partial<RunFacts>) =>
+      judgeMachine({ ...facts, ...given }, evidence({ stored, gaps: [gap(49, 60, why)] })).readings.lost.length
+    for (const [owedSince, expected] of [
+      [49, 0],
+      [55, 5],
+      [60, 10],
+    ] as const) {
+      const harmed = [damage(55, 60, owedSince)]
+      expect(lost('journal-corrupt', { corrupted: harmed })).toBe(expected)
+      expect(lost('journal-full', { full: harmed })).toBe(expected)
+    }
+    // A stopped agent owes its last readings anyway, and the one before its last second is in doubt.
+    const outages = [{ process: 'agent-s', from: at(55), to: at(60) }]
+    expect(lost('agent-stopped', { outages, corrupted: [damage(55, 60, 49)] })).toBe(0)
+    expect(lost('agent-stopped', { outages, corrupted: [damage(55, 60, 53)] })).toBe(1)
   })
   it('does not take a gap of the events for lost readings', () => {
     const told = evidence({
       stored: [...ticks(0, 50), ...ticks(60, 120)],
       gaps: [gap(49, 60, 'journal-corrupt', 'events')],
     })
-    const damaged = { ...facts, corrupted: [{ process: 'agent-s', from: at(55), to: at(60) }] }
+    const damaged = { ...facts, corrupted: [damage(55, 60)] }
     expect(judgeMachine(damaged, told).readings.lost).toHaveLength(10)
   })
   it('judges a machine that pushes by its holes', () => {
@@ -380,7 +402,7 @@ describe('the judge of states', () => {
   it('does not let OFFLINE pass for knowledge, but where the journal lost it', () => {
     const timeline = [interval(0, 30, 'RUNNING'), interval(30, 60, 'OFFLINE'), interval(60, 120, 'RUNNING')]
     expect(judgeMachine(facts, evidence({ timeline })).wrongRollups).toBeGreaterThan(0)
-    const damaged = { ...facts, corrupted: [{ process: 'agent-s', from: at(55), to: at(60) }] }
+    const damaged = { ...facts, corrupted: [damage(55, 60)] }
     const told = evidence({ timeline, gaps: [gap(30, 60, 'journal-corrupt', 'events')] })
     expect(complaints(damaged, told)).toEqual([])
   })

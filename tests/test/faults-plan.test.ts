@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parseFaultsArgs } from '../src/faults/args.ts'
 import { createMutant, MUTANTS, type MutantName } from '../src/faults/mutants.ts'
-import { CALM_MS, FAULT_KINDS, type Fault, planFaults } from '../src/faults/plan.ts'
+import { CALM_MS, FAULT_KINDS, type Fault, type FinalFault, planFaults } from '../src/faults/plan.ts'
 
 const agents = ['agent-a', 'agent-b']
 const SEEDS = Array.from({ length: 40 }, (_, seed) => seed)
@@ -49,6 +49,33 @@ describe('a plan of faults', () => {
     expect(meets).toBe(true)
   })
 
+  it('ends with what brings a broken promise to light, when everything else has healed', () => {
+    for (const seed of SEEDS) {
+      for (const name of Object.keys(MUTANTS) as MutantName[]) {
+        const finale = MUTANTS[name].shownBy('agent-a')
+        const plan = planFaults({ seed, minutes: 3, kills: 12, kinds: FAULT_KINDS, agents, finale })
+        const own = plan.slice(-finale.length)
+        const begin = (own[0] as Fault).atMs
+        expect(own.map(({ kind, target }) => ({ kind, target }))).toEqual(
+          finale.map(({ kind, target }) => ({ kind, target })),
+        )
+        expect(Math.max(...own.map(({ atMs, forMs }) => atMs + forMs))).toBe(3 * 60_000 - CALM_MS)
+        for (const { atMs, forMs } of plan.slice(0, -finale.length))
+          expect(atMs + forMs).toBeLessThanOrEqual(begin - 6_000)
+        expect(
+          plan.filter(({ kind }) => kind === 'kill').length - own.filter(({ kind }) => kind === 'kill').length,
+        ).toBe(12)
+      }
+    }
+  })
+
+  it('kills ingest while the store is locked where ingest acknowledges too early', () => {
+    const [lock, kill] = MUTANTS['ack-before-commit'].shownBy() as [FinalFault, FinalFault]
+    expect([lock.kind, kill.kind, kill.target]).toEqual(['store-locked', 'kill', 'ingest'])
+    expect(kill.atMs).toBeGreaterThan(lock.atMs + 2_000)
+    expect(kill.atMs).toBeLessThan(lock.atMs + lock.forMs)
+  })
+
   it('says so when there is no time for what was asked for', () => {
     expect(() => planFaults({ seed: 1, minutes: 1, kills: 500, kinds: ['kill'], agents })).toThrow(
       'expected time for each of kill and 500 kills, got 1 minutes',
@@ -64,6 +91,7 @@ describe('the arguments', () => {
     [['--minutes', '0.5'], '--minutes: expected a number from 1 to 1440, got "0.5"'],
     [['--kinds', 'kill,flood'], '--kinds: expected one of'],
     [['--mutant', 'x'], '--mutant: expected one of ack-before-commit, delete-at-publish, add-to-rollup, got "x"'],
+    [['--show', 'x'], '--show: expected one of ack-before-commit, delete-at-publish, add-to-rollup, got "x"'],
     [['--seed', '1.5'], '--seed: expected a whole number from 0 to 4294967295, got "1.5"'],
   ])('%j are refused by name', (argv, message) => {
     expect(() => parseFaultsArgs(argv)).toThrow(message)

@@ -57,7 +57,7 @@ export interface ScannedSection {
 
 export type ScannedSegment =
   | { readonly type: 'segment'; readonly crc: number; readonly sections: readonly ScannedSection[] }
-  /** Never used: a whole file of zeros, as it was made. */
+  /** Never used: zeros as it was made, but perhaps for a header that was cut off. */
   | { readonly type: 'blank' }
   /** Has been used, but its header cannot be believed. */
   | { readonly type: 'corrupt' }
@@ -69,7 +69,7 @@ export type ScannedSegment =
  */
 export const scanSegment = (bytes: Buffer): ScannedSegment => {
   const first = decodeHead(bytes, 0, 0)
-  if (first === undefined) return bytes.equals(UNUSED) ? BLANK : CORRUPT
+  if (first === undefined) return isUnusedFrom(bytes, HEAD_BYTES) ? BLANK : CORRUPT
   const { segment } = first.header
   const sections = [scanSection(bytes, 0, first)]
   for (let start = alignSection(sections[0]!.end); start < bytes.length; start += SECTION_ALIGN_BYTES) {
@@ -78,7 +78,10 @@ export const scanSegment = (bytes: Buffer): ScannedSegment => {
       const section = scanSection(bytes, start, next)
       sections.push(section)
       start = alignSection(section.end) - SECTION_ALIGN_BYTES
-    } else if (wasHeaderOf(bytes, start, segment) || wasHeaderOf(bytes, start + COPY_OFFSET, segment)) {
+    } else if (
+      (wasHeaderOf(bytes, start, segment) || wasHeaderOf(bytes, start + COPY_OFFSET, segment)) &&
+      !isUnusedFrom(bytes, start + HEAD_BYTES)
+    ) {
       sections.push({ ...(sections.pop() as ScannedSection), clean: false })
     }
   }
@@ -93,6 +96,11 @@ const wasHeaderOf = (bytes: Buffer, start: number, segment: string): boolean => 
 }
 
 const UNUSED = Buffer.alloc(SEGMENT_BYTES)
+
+/** No record was ever there: a header is durable before its first record is written, so that nothing is lost with it. */
+const isUnusedFrom = (bytes: Buffer, offset: number): boolean =>
+  bytes.length === SEGMENT_BYTES && bytes.subarray(offset).equals(UNUSED.subarray(offset))
+
 const CORRUPT: ScannedSegment = { type: 'corrupt' }
 const BLANK: ScannedSegment = { type: 'blank' }
 

@@ -178,7 +178,9 @@ export const createWriter = (options: WriterOptions): Writer => {
         section.crc,
       )
       place.dirty = true
-      await write(place.file, bytes, section.end)
+      // The first head takes the end mark's place, last of all: a process killed in between leaves the end as it was.
+      await write(place.file, bytes.subarray(RECORD_OVERHEAD_BYTES), section.end + RECORD_OVERHEAD_BYTES)
+      await write(place.file, bytes.subarray(0, RECORD_OVERHEAD_BYTES), section.end)
       section.firstAt = Math.min(section.firstAt ?? waiting[0].firstAt, ...batches.map(batch => batch.firstAt))
       section.lastAt = Math.max(section.lastAt ?? 0, ...batches.map(batch => batch.lastAt))
       section.end += bytes.length - END_MARK_BYTES

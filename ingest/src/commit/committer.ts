@@ -6,7 +6,8 @@ import type { Claim } from '../timeline/intervals.ts'
 import { type Machines, machineKey } from '../timeline/machines.ts'
 import { type Lesson, type Plan, planLesson, rangeToRead } from '../timeline/plan.ts'
 import type { DeadLetter, DeadLetters } from './dead-letters.ts'
-import { assemble, type Group, type TakenBatch } from './group.ts'
+import { type AheadBatch, assemble, type Group, streamKey, type TakenBatch } from './group.ts'
+import { inPieces } from './pieces.ts'
 import { createRetrier } from './retry.ts'
 
 export interface CommitterOptions {
@@ -20,6 +21,8 @@ export interface CommitterOptions {
   readonly groupMaxBytes: number
   /** These are durable now, rollups and dead letters included: they may be acknowledged. */
   readonly onStored: (batches: readonly TakenBatch[]) => void
+  /** These were let go, the first that is ahead of its time and all behind it: they come again. */
+  readonly onAhead: (first: AheadBatch, batches: readonly TakenBatch[]) => void
   readonly now: () => number
   readonly random: () => number
   readonly log: Log
@@ -105,30 +108,48 @@ export const startCommitter = (options: CommitterOptions): Committer => {
     return done === undefined ? undefined : refused
   }
 
+  const letGo = (first: AheadBatch, due: readonly TakenBatch[]): void => {
+    const key = streamKey(first.batch)
+    const behind = [...due.slice(due.indexOf(first.batch)), ...waiting].filter(batch => streamKey(batch) === key)
+    waiting = waiting.filter(batch => streamKey(batch) !== key)
+    for (const { text } of behind) queuedBytes -= text.length
+    options.onAhead(first, behind)
+  }
+
   const commit = async (): Promise<void> => {
-    const batches = takeUpTo(waiting, groupMaxBytes)
-    waiting = waiting.slice(batches.length)
+    const due = takeUpTo(waiting, groupMaxBytes)
+    waiting = waiting.slice(due.length)
     const lines = buried
     buried = []
     const drawn = presumed
     presumed = new Map()
 
-    const group = assemble(batches, drawn, machines, options.machinesOf, now())
-    const plans = await retrier.untilDone('reading', () => plan(group.lessons))
-    if (plans === undefined) return
-    const refused = await write([...group.writes, ...plans.flatMap(({ writes }) => writes)])
-    if (refused === undefined) return
+    const group = assemble(due, drawn, machines, options.machinesOf, now())
+    for (const first of group.ahead) letGo(first, due)
+    const refused: DeadLetter[] = []
+    const tails: Plan['tail'][] = []
+    let writes = group.writes
+    // The pieces need not be stored together: none is acknowledged before all are, and what comes again is planned anew.
+    for (const lessons of inPieces(group.lessons)) {
+      const plans = await retrier.untilDone('reading', () => plan(lessons))
+      if (plans === undefined) return
+      const bad = await write([...writes, ...plans.flatMap(({ writes }) => writes)])
+      if (bad === undefined) return
+      refused.push(...bad)
+      tails.push(...plans.map(({ tail }) => tail))
+      writes = []
+    }
     const dead = [...lines, ...group.bad.map(badLetter), ...refused]
     const isBuried = await retrier.untilDone('keeping dead letters', () => letters.append(dead, now()).then(() => true))
     if (isBuried === undefined) return
 
     group.lessons.forEach(({ series, presumed: claim }, i) => {
-      machines.learnt(series, plans[i]!.tail, claim)
+      machines.learnt(series, tails[i], claim)
     })
-    for (const { text } of batches) queuedBytes -= text.length
+    for (const { text } of group.batches) queuedBytes -= text.length
     count(metrics, group, dead, now())
     for (const at of group.newestAt) newestAt = Math.max(newestAt ?? 0, at)
-    options.onStored(batches)
+    options.onStored(group.batches)
   }
 
   return {

@@ -23,8 +23,20 @@ export interface TakenBatch {
   readonly text: Uint8Array
 }
 
+/**
+ * It has a record of the far future, by an agent that calls its clock right. Then either clock may be wrong, and a good reading
+ * must not be thrown away: the agent keeps it until a person has set one of them.
+ */
+export interface AheadBatch {
+  readonly batch: TakenBatch
+  readonly why: string
+}
+
 /** Everything that goes into the store together. */
 export interface Group {
+  readonly batches: readonly TakenBatch[]
+  /** Not to be stored now, nor anything behind them. */
+  readonly ahead: readonly AheadBatch[]
   /** Samples, counts, gaps, profiles, taking. */
   readonly writes: readonly StoreWrite[]
   /** State, per machine. */
@@ -48,6 +60,8 @@ export const assemble = (
   machinesOf: (from: AgentId) => readonly string[],
   now: number,
 ): Group => {
+  const stored: TakenBatch[] = []
+  const ahead = new Map<string, AheadBatch>()
   const writes: StoreWrite[] = []
   const bad: (BadRecord & { batch: TakenBatch })[] = []
   const records = new Map<RecordType, number>()
@@ -65,10 +79,18 @@ export const assemble = (
   for (const batch of batches) {
     const { shop } = batch.from
     let newest = 0
+    // An ack speaks of everything before it too.
+    if (ahead.has(streamKey(batch))) continue
     const found = readRecords(batch.text)
     if (!found.ok) bad.push({ record: found.line, reason: 'malformed', why: found.problem, batch })
-    for (const input of found.ok ? realRecords(found.batch) : []) {
-      const sorted = sortRecord(batch.from, input, now)
+    const all = found.ok ? realRecords(found.batch).map(input => sortRecord(batch.from, input, now)) : []
+    const tooEarly = all.find(sorted => !sorted.ok && sorted.isAhead)
+    if (tooEarly?.ok === false && found.ok && found.batch.unsynchronised === undefined) {
+      ahead.set(streamKey(batch), { batch, why: tooEarly.why })
+      continue
+    }
+    stored.push(batch)
+    for (const sorted of all) {
       if (!sorted.ok) {
         bad.push({ ...sorted, batch })
         continue
@@ -91,8 +113,11 @@ export const assemble = (
     claims,
     presumed: presumed.get(key)?.claim,
   }))
-  return { writes, lessons, bad, records, values, newestAt }
+  return { batches: stored, ahead: [...ahead.values()], writes, lessons, bad, records, values, newestAt }
 }
+
+export const streamKey = ({ from, lane, epoch }: Pick<TakenBatch, 'from' | 'lane' | 'epoch'>): string =>
+  `${from.shop}/${from.agent}/${lane}/${epoch}`
 
 /** Only now that they are due. */
 const readRecords = (text: Uint8Array): DecodedBatch =>

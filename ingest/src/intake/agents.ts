@@ -17,6 +17,9 @@ export interface Agent {
   live: AgentLive | undefined
   warnedOfVersion: boolean
   twinsToldAt: number
+  /** When it last sent something of the far future. */
+  aheadAt: number
+  aheadToldAt: number
 }
 
 export interface Agents {
@@ -61,6 +64,8 @@ export const openAgents = (maxAgents: number): Agents => {
         live: undefined,
         warnedOfVersion: false,
         twinsToldAt: 0,
+        aheadAt: 0,
+        aheadToldAt: 0,
       }
       agents.set(key, agent)
       return agent

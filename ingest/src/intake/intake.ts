@@ -1,7 +1,7 @@
 import { type Ack, type AgentId, CONTRACT_VERSION, decodeEnvelopes, LIMITS } from '@nakama/contract'
 import type { Log } from '@nakama/service'
 import type { DeadLetter } from '../commit/dead-letters.ts'
-import type { TakenBatch } from '../commit/group.ts'
+import { type AheadBatch, streamKey, type TakenBatch } from '../commit/group.ts'
 import type { IngestMetrics } from '../metrics.ts'
 import type { Agent, Agents } from './agents.ts'
 import { type Arrival, type PositionInput, step } from './positions.ts'
@@ -28,6 +28,10 @@ export interface IntakeOptions {
 export interface Intake {
   records(from: AgentId, payload: string): void
   stored(batches: readonly TakenBatch[]): void
+  /** Nothing of this is acknowledged; the agent sends it again. */
+  ahead(first: AheadBatch, batches: readonly TakenBatch[]): void
+  /** Agents that are far ahead of ingest's clock, among those that send. */
+  aheadOfUs(): { readonly agents: number; readonly of: number }
 }
 
 const STREAMS_MAX = 16
@@ -39,7 +43,9 @@ const SENDING_MS = 60_000
 const PRESSED_AT = 0.25
 const SENDERS_COUNTED_MS = 1_000
 /** An alarm that goes on is counted, and told again only so often. */
-const TWINS_TOLD_MS = 10 * 60_000
+const ALARM_TOLD_MS = 10 * 60_000
+/** An agent that gets no ack asks again within this time. */
+const AHEAD_MS = 2 * 60_000
 
 export const createIntake = (options: IntakeOptions): Intake => {
   const { agents, now, log, metrics } = options
@@ -72,7 +78,7 @@ export const createIntake = (options: IntakeOptions): Intake => {
     if (twins.alarm) {
       metrics.twins.inc()
     }
-    if (twins.alarm && now() - agent.twinsToldAt >= TWINS_TOLD_MS) {
+    if (twins.alarm && now() - agent.twinsToldAt >= ALARM_TOLD_MS) {
       agent.twinsToldAt = now()
       log.error({ ...agent.id, code: 'AGENT_TWINS' }, 'two journals of one agent send in turn: was its card copied?')
     }
@@ -135,16 +141,40 @@ export const createIntake = (options: IntakeOptions): Intake => {
     stored(batches) {
       const newest = new Map<string, TakenBatch>()
       for (const batch of batches) {
-        const { from, lane, epoch, text } = batch
+        const { from, text } = batch
         const agent = agents.of(from)
         agent.inHandBytes = Math.max(0, agent.inHandBytes - text.length)
         // Of one stream the batches come in order: the last one stands for all.
-        newest.set(`${from.shop}/${from.agent}/${lane}/${epoch}`, batch)
+        newest.set(streamKey(batch), batch)
       }
       for (const { from, lane, epoch, seq } of newest.values()) {
         const agent = agents.of(from)
         acknowledge(agent, { lane, epoch, seq: feed(agent, { type: 'stored', lane, epoch, seq }) })
       }
+    },
+    ahead({ batch, why }, batches) {
+      const { from, lane, epoch, seq } = batch
+      const agent = agents.of(from)
+      for (const { text } of batches) agent.inHandBytes = Math.max(0, agent.inHandBytes - text.length)
+      feed(agent, { type: 'let-go', lane, epoch, seq })
+      metrics.batches.inc({ outcome: 'ahead' }, batches.length)
+      agent.aheadAt = now()
+      if (now() - agent.aheadToldAt < ALARM_TOLD_MS) return
+      agent.aheadToldAt = now()
+      log.error(
+        { ...agent.id, reason: why, code: 'BATCH_AHEAD' },
+        'not acknowledged: is our clock wrong, or the agent’s?',
+      )
+    },
+    aheadOfUs() {
+      const at = now()
+      let ahead = 0
+      let of = 0
+      for (const { aheadAt, sentAt } of agents.all()) {
+        if (Math.abs(at - aheadAt) < AHEAD_MS) ahead++
+        if (Math.abs(at - sentAt) < AHEAD_MS) of++
+      }
+      return { agents: ahead, of }
     },
   }
 }

@@ -37,6 +37,8 @@ export interface PositionLimits {
 export type PositionInput =
   | ({ readonly type: 'arrived' } & Arrival)
   | { readonly type: 'stored'; readonly lane: Lane; readonly epoch: string; readonly seq: number }
+  /** Taken, but neither this one nor anything behind it is in hand any more. */
+  | { readonly type: 'let-go'; readonly lane: Lane; readonly epoch: string; readonly seq: number }
 
 export type PositionOutput =
   | ({ readonly type: 'take' } & Arrival)
@@ -53,6 +55,7 @@ export const step = (
   input: PositionInput,
 ): { readonly state: Positions; readonly outputs: PositionOutput[] } => {
   if (input.type === 'stored') return stored(before, input)
+  if (input.type === 'let-go') return letGo(before, input)
   const { batch, text } = input
   const { lane, epoch, seq, oldest } = batch
   const stream = skipTo(find(before, batch) ?? { lane, epoch, stored: 0, taken: 0, held: new Map() }, oldest - 1)
@@ -88,6 +91,17 @@ const stored = (
     state: { ...before, streams: before.streams.map(other => (other === stream ? next : other)) },
     outputs: [{ type: 'ack', lane, epoch, seq: next.stored }],
   }
+}
+
+const letGo = (
+  before: Positions,
+  { seq, ...id }: Pick<Stream, 'lane' | 'epoch'> & { readonly seq: number },
+): { readonly state: Positions; readonly outputs: PositionOutput[] } => {
+  const stream = find(before, id)
+  const streams = before.streams.map(other =>
+    other === stream ? { ...other, taken: Math.max(other.stored, seq - 1) } : other,
+  )
+  return { state: { ...before, streams }, outputs: [] }
 }
 
 const find = ({ streams }: Positions, { lane, epoch }: Pick<Stream, 'lane' | 'epoch'>): Stream | undefined =>

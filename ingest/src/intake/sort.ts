@@ -14,6 +14,8 @@ export interface BadRecord {
   readonly record: unknown
   readonly reason: 'malformed' | 'invalid' | 'absurd-time'
   readonly why: string
+  /** It may be right, and ingest's own clock wrong. */
+  readonly isAhead?: boolean
 }
 
 export type SortedRecord =
@@ -39,9 +41,10 @@ export const sortRecord = (from: AgentId, input: unknown, now: number): SortedRe
   if (!checked.ok) return { ok: false, record: input, reason: 'invalid', why: formatProblems(checked.problems) }
   const record = checked.value
   const { oldestAt, newestAt } = timesOf(record)
-  if (oldestAt < EARLIEST || newestAt > now + AHEAD_MAX_MS) {
-    const why = `at: expected a time from ${EARLIEST} to ${now + AHEAD_MAX_MS}, got ${oldestAt < EARLIEST ? oldestAt : newestAt}`
-    return { ok: false, record: input, reason: 'absurd-time', why }
+  const isBefore = oldestAt < EARLIEST
+  if (isBefore || newestAt > now + AHEAD_MAX_MS) {
+    const why = `at: expected a time from ${EARLIEST} to ${now + AHEAD_MAX_MS}, got ${isBefore ? oldestAt : newestAt}`
+    return { ok: false, record: input, reason: 'absurd-time', why, isAhead: !isBefore }
   }
   return { ok: true, record, newestAt, ...meaningOf(from, record) }
 }

@@ -60,7 +60,8 @@ export const planLesson = (
   const span = presumed === undefined ? undefined : behind(presumed, newTail)
   if (span !== undefined) after = presume(after, span)
   const changes = difference(known, after)
-  const hours = new Set([...claims.map(withMargin), ...changes].flatMap(hoursOf))
+  const hours = new Set<number>()
+  for (const span of [...claims.map(withMargin), ...changes]) for (const hour of hoursOf(span)) hours.add(hour)
   return {
     tail: newTail,
     writes: [

@@ -10,6 +10,8 @@ export interface FaultsArgs {
   readonly kinds: readonly FaultKind[]
   /** A promise that is broken on purpose. */
   readonly mutant: MutantName | undefined
+  /** The plan ends with what would bring this broken promise to light. */
+  readonly show: MutantName | undefined
   /** Folder for logs and data, kept; undefined for a temporary one. */
   readonly keep: string | undefined
   readonly help: boolean
@@ -22,6 +24,7 @@ export const USAGE = `npm run faults -- [options]
   --kills N      processes killed; otherwise four a minute
   --kinds a,b    of ${FAULT_KINDS.join(', ')}; otherwise all
   --mutant NAME  break a promise on purpose: ${Object.keys(MUTANTS).join(', ')}
+  --show NAME    end with what would bring that to light; --mutant implies it
   --keep DIR     keep logs and data there, in an empty folder
 `
 
@@ -43,8 +46,8 @@ export const parseFaultsArgs = (argv: readonly string[]): FaultsArgs => {
       values.kinds === undefined
         ? FAULT_KINDS
         : values.kinds.split(',').map(kind => oneOf('--kinds', kind, FAULT_KINDS)),
-    mutant:
-      values.mutant === undefined ? undefined : oneOf('--mutant', values.mutant, Object.keys(MUTANTS) as MutantName[]),
+    mutant: mutant('--mutant', values.mutant),
+    show: mutant('--show', values.show),
     keep: values.keep,
     help: values.help,
   }
@@ -59,6 +62,7 @@ const parse = (argv: readonly string[]) =>
     kills: { type: 'string' },
     kinds: { type: 'string' },
     mutant: { type: 'string' },
+    show: { type: 'string' },
     keep: { type: 'string' },
     help: { type: 'boolean', short: 'h', default: false },
   })
@@ -68,6 +72,9 @@ const number = (option: string, text: string, min: number, max: number): number 
   if (/^\d+(\.\d+)?$/.test(text) && value >= min && value <= max) return value
   throw new NakamaError(CODE, `${option}: expected a number from ${min} to ${max}, got "${text}"`)
 }
+
+const mutant = (option: string, text: string | undefined): MutantName | undefined =>
+  text === undefined ? undefined : oneOf(option, text, Object.keys(MUTANTS) as MutantName[])
 
 const oneOf = <T extends string>(option: string, text: string, allowed: readonly T[]): T => {
   const found = allowed.find(each => each === text)

@@ -6,6 +6,12 @@ export interface Trouble extends Span {
   readonly process: string
 }
 
+/** A time in which a journal was harmed, or had no room. */
+export interface Damage extends Trouble {
+  /** What was read before was stored already when it began: none of it can be missing. Minus infinity where that is not known. */
+  readonly owedSince: number
+}
+
 /** A time in which the clock of a process was off by so much: what it stamped then is that much too high. */
 export interface Step extends Trouble {
   readonly byMs: number
@@ -14,8 +20,8 @@ export interface Step extends Trouble {
 /** What is noted of each kind. */
 interface Notes {
   readonly frozen: Trouble
-  readonly corrupted: Trouble
-  readonly full: Trouble
+  readonly corrupted: Damage
+  readonly full: Damage
   readonly stepped: Step
 }
 

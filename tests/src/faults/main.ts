@@ -51,7 +51,10 @@ const runMutant = async (name: MutantName, argv: readonly string[]): Promise<num
   const { root, remove } = createMutant(ROOT, name)
   try {
     say(`mutant: ${MUTANTS[name].breaks}`)
-    const own = argv.filter((each, at) => each !== '--mutant' && argv[at - 1] !== '--mutant')
+    // Where an option comes twice the last one counts.
+    const own = [...argv, '--show', name].filter(
+      (each, at) => !each.startsWith('--mutant') && argv[at - 1] !== '--mutant',
+    )
     const main = join(root, 'tests/src/faults/main.ts')
     const child = spawn(process.execPath, [main, ...own], { stdio: 'inherit' })
     const forward = (signal: NodeJS.Signals): void => void child.kill(signal)

@@ -1,10 +1,13 @@
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import type { FinalFault } from './plan.ts'
 
 interface Mutant {
   /** Which promise it breaks, for a person. */
   readonly breaks: string
+  /** What brings it to light, whatever else is done. */
+  readonly shownBy: (agent: string) => readonly FinalFault[]
   readonly file: string
   readonly find: string
   readonly replace: string
@@ -14,6 +17,11 @@ interface Mutant {
 export const MUTANTS = {
   'ack-before-commit': {
     breaks: 'ingest acknowledges before the store has committed',
+    // What comes while the store is locked cannot be committed, and is gone with the process.
+    shownBy: () => [
+      { kind: 'store-locked', target: 'ingest', atMs: 0, forMs: 5_500 },
+      { kind: 'kill', target: 'ingest', atMs: 5_000, forMs: 0 },
+    ],
     file: 'ingest/src/commit/committer.ts',
     find: `      waiting.push(batch)
 `,
@@ -23,6 +31,7 @@ export const MUTANTS = {
   },
   'delete-at-publish': {
     breaks: 'the agent deletes what it has published, without an ack',
+    shownBy: agent => [{ kind: 'black-hole', target: agent, atMs: 0, forMs: 5_000 }],
     file: 'edge-agent/src/uplink/sender.ts',
     find: `        sentBatches.inc(batches.length)
 `,
@@ -32,6 +41,7 @@ export const MUTANTS = {
   },
   'add-to-rollup': {
     breaks: 'a rollup is added to the one before instead of replacing it',
+    shownBy: agent => [{ kind: 'kill', target: agent, atMs: 0, forMs: 0 }],
     file: 'store/src/embedded/rollups.ts',
     find: `  return {
     write({ series, hour: at, minutes }) {

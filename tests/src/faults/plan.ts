@@ -38,7 +38,10 @@ export interface PlanOptions {
   readonly kinds: readonly FaultKind[]
   /** Names of the agents' processes. */
   readonly agents: readonly string[]
+  /** What comes at the very end, when everything else has healed; times since its own beginning. */
+  readonly finale?: readonly FinalFault[]
 }
+export type FinalFault = Omit<Fault, 'seed'>
 
 /** Before the first fault. */
 const START_MS = 2_000
@@ -48,6 +51,8 @@ export const CALM_MS = 45_000
 const OTHERS_EVERY_MS = 9_000
 const TRIES = 60
 const SCAN_MS = 250
+/** Until whatever was done has healed. */
+const HEALED_MS = 6_000
 
 /** Lets several faults happen at once, but not to the same thing: otherwise none could show that it happened. */
 interface Trait {
@@ -96,14 +101,16 @@ const TRAITS: { readonly [kind in FaultKind]: Trait } = {
 }
 
 /**
- * The whole schedule, by the seed alone, ascending in time. Each kind comes at least once, `kills` is exact, and the last fault is
- * over `CALM_MS` before the end.
+ * The whole schedule, by the seed alone, ascending in time. Each kind comes at least once, `kills` is exact apart from the finale, and
+ * the last fault is over `CALM_MS` before the end.
  *
  * @throws RangeError when there is not time for that.
  */
-export const planFaults = ({ seed, minutes, kills, kinds, agents }: PlanOptions): Fault[] => {
+export const planFaults = ({ seed, minutes, kills, kinds, agents, finale = [] }: PlanOptions): Fault[] => {
   const random = seededRandom(seed)
-  const endMs = minutes * 60_000 - CALM_MS
+  const finaleMs = Math.max(0, ...finale.map(({ atMs, forMs }) => atMs + forMs))
+  const finaleAtMs = minutes * 60_000 - CALM_MS - finaleMs
+  const endMs = finale.length === 0 ? finaleAtMs : finaleAtMs - HEALED_MS
   const others = kinds.filter(kind => kind !== 'kill')
   const extras = Math.max(0, Math.round((endMs - START_MS) / OTHERS_EVERY_MS) - others.length)
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T
@@ -142,6 +149,9 @@ export const planFaults = ({ seed, minutes, kills, kinds, agents }: PlanOptions)
   for (const kind of others.toSorted((a, b) => TRAITS[b].lastsMs[0] - TRAITS[a].lastsMs[0])) demand(kind)
   if (kinds.includes('kill')) for (let left = kills; left > 0; left--) demand('kill')
   if (others.length > 0) for (let left = extras; left > 0; left--) place(pick(others))
+  placed.push(
+    ...finale.map(fault => ({ ...fault, atMs: finaleAtMs + fault.atMs, seed: Math.floor(random() * 2 ** 32) })),
+  )
   return placed.sort((a, b) => a.atMs - b.atMs)
 }
 

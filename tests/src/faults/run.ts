@@ -4,6 +4,7 @@ import { collectEvidence } from './collect.ts'
 import { execute, type Outcome } from './execute.ts'
 import type { RunFacts } from './judge/evidence.ts'
 import { complaintsOf, judgeMachine, type Verdict } from './judge/judge.ts'
+import { MUTANTS } from './mutants.ts'
 import { planFaults } from './plan.ts'
 import { settle } from './settle.ts'
 import { AGENTS, SHOPS, startWorld, TIMES, type World } from './world.ts'
@@ -35,14 +36,15 @@ export const runFaults = async (
 
 const runIn = async (
   world: World,
-  { seed, minutes, kills, kinds }: FaultsArgs,
+  { seed, minutes, kills, kinds, show }: FaultsArgs,
   say: (line: string) => void,
 ): Promise<RunResult> => {
   const notes: string[] = []
   const hasDisks = AGENTS.every(agent => world.disk(agent) !== undefined)
   if (kinds.includes('disk-full') && !hasDisks) notes.push('disk-full is left out: only root can mount a small disk')
   const possible = hasDisks ? kinds : kinds.filter(kind => kind !== 'disk-full')
-  const plan = planFaults({ seed, minutes, kills, kinds: possible, agents: AGENTS })
+  const finale = show === undefined ? [] : MUTANTS[show].shownBy(AGENTS[0] as string)
+  const plan = planFaults({ seed, minutes, kills, kinds: possible, agents: AGENTS, finale })
 
   const from = Date.now()
   const outcomes = await execute(world, plan, minutes * 60_000, say)

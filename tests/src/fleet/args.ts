@@ -9,6 +9,12 @@ export interface FleetArgs {
   /** History that every agent has collected before any of them connects; they then come back all at once. */
   readonly outageMinutes: number
   readonly seed: number
+  /** What makes a run fail: see `complaintsOf`. */
+  readonly statesWithinS: number
+  readonly allWithinS: number
+  readonly ingestMaxMiB: number
+  readonly brokerMaxMiB: number
+  readonly growthMaxMiB: number
   readonly help: boolean
 }
 
@@ -20,6 +26,14 @@ export const USAGE = `npm run fleet -- [options]
   --seconds 60        how long
   --outage-minutes 0  history that all agents bring when they come back at once
   --seed 1
+
+It fails where more is needed than:
+
+  --states-within-s 60    of an outage, until the states of all are acknowledged
+  --all-within-s 600      until everything is
+  --ingest-max-mib 800    memory of ingest
+  --broker-max-mib 600    memory of the broker
+  --growth-max-mib 100    by which either holds more in the last fifth of the run than in the middle one
 `
 
 /** @throws NakamaError `FLEET_BAD_ARGUMENT` */
@@ -32,6 +46,11 @@ export const parseFleetArgs = (argv: readonly string[]): FleetArgs => {
     seconds: wholeNumber(CODE, '--seconds', values.seconds, 1, 86_400),
     outageMinutes: wholeNumber(CODE, '--outage-minutes', values['outage-minutes'], 0, 24 * 60),
     seed: wholeNumber(CODE, '--seed', values.seed, 0, 2 ** 32 - 1),
+    statesWithinS: wholeNumber(CODE, '--states-within-s', values['states-within-s'], 1, 86_400),
+    allWithinS: wholeNumber(CODE, '--all-within-s', values['all-within-s'], 1, 86_400),
+    ingestMaxMiB: wholeNumber(CODE, '--ingest-max-mib', values['ingest-max-mib'], 1, 1_000_000),
+    brokerMaxMiB: wholeNumber(CODE, '--broker-max-mib', values['broker-max-mib'], 1, 1_000_000),
+    growthMaxMiB: wholeNumber(CODE, '--growth-max-mib', values['growth-max-mib'], 1, 1_000_000),
     help: values.help,
   }
 }
@@ -46,5 +65,10 @@ const parse = (argv: readonly string[]) =>
     seconds: { type: 'string', default: '60' },
     'outage-minutes': { type: 'string', default: '0' },
     seed: { type: 'string', default: '1' },
+    'states-within-s': { type: 'string', default: '60' },
+    'all-within-s': { type: 'string', default: '600' },
+    'ingest-max-mib': { type: 'string', default: '800' },
+    'broker-max-mib': { type: 'string', default: '600' },
+    'growth-max-mib': { type: 'string', default: '100' },
     help: { type: 'boolean', short: 'h', default: false },
   })

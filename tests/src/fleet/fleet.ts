@@ -1,3 +1,4 @@
+import type { Lane } from '@nakama/contract'
 import { createLog } from '@nakama/service'
 import { createLatencies, type Latencies } from './latencies.ts'
 import { AGENT, type FleetServer, shopId } from './server.ts'
@@ -25,10 +26,15 @@ export interface Fleet {
   readonly values: number
   /** Batches not acknowledged, over all agents. */
   readonly waiting: { readonly events: number; readonly samples: number }
+  /** Whether of all agents everything is acknowledged that a lane had before `at`. */
+  isAcknowledged(lane: Lane, at: number): boolean
+  /** A few of the shops, with the times at which each of their machines was read. */
+  readonly watched: ReadonlyMap<string, readonly number[]>
   stop(): Promise<void>
 }
 
 const SLICE_MS = 20
+const WATCHED = 5
 
 export const createFleet = ({ server, shops, machines, signals, random }: FleetOptions): Fleet => {
   const log = createLog('fleet', 'silent')
@@ -42,6 +48,17 @@ export const createFleet = ({ server, shops, machines, signals, random }: FleetO
       ...{ machines, signals, random, log, onAcked },
     }),
   )
+  // Evenly over all, from the first to the last.
+  const watched = new Map<string, number[]>(
+    Array.from({ length: Math.min(WATCHED, shops) }, (_, i) => [
+      shopId(Math.round((i * (shops - 1)) / Math.max(1, Math.min(WATCHED, shops) - 1))),
+      [],
+    ]),
+  )
+  const read = (index: number, at: number): void => {
+    watched.get(shopId(index))?.push(at)
+    ;(agents[index] as VirtualAgent).read(at)
+  }
   let reading = false
   let turn = 0
   let before = performance.now()
@@ -53,9 +70,8 @@ export const createFleet = ({ server, shops, machines, signals, random }: FleetO
     before += (due * 1_000) / agents.length
     if (now - before > 1_000) before = now
     for (; due > 0; due--) {
-      const agent = agents[turn % agents.length] as VirtualAgent
+      if (reading) read(turn % agents.length, Date.now())
       turn += 1
-      if (reading) agent.read(Date.now())
     }
     for (const agent of agents) agent.pump(Date.now())
   }
@@ -66,8 +82,8 @@ export const createFleet = ({ server, shops, machines, signals, random }: FleetO
     latencies,
     collect(seconds) {
       const now = Date.now()
-      for (const agent of agents) {
-        for (let ago = seconds; ago > 0; ago--) agent.read(now - ago * 1_000)
+      for (const index of agents.keys()) {
+        for (let ago = seconds; ago > 0; ago--) read(index, now - ago * 1_000)
       }
     },
     connect() {
@@ -93,6 +109,8 @@ export const createFleet = ({ server, shops, machines, signals, random }: FleetO
         samples: waiting.reduce((sum, { samples }) => sum + samples, 0),
       }
     },
+    isAcknowledged: (lane, at) => agents.every(agent => agent.oldestAt(lane) >= at),
+    watched,
     async stop() {
       clearInterval(timer)
       await Promise.all(agents.map(agent => agent.stop()))

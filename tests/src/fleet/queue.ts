@@ -25,6 +25,8 @@ export interface MemoryQueue {
   /** Everything unacknowledged is to be sent again. */
   rewind(): void
   readonly waiting: { readonly [lane in Lane]: number }
+  /** When the oldest unacknowledged batch was appended; plus infinity when there is none. */
+  oldestAt(lane: Lane): number
   readonly inFlightBytes: number
 }
 
@@ -78,6 +80,7 @@ export const createMemoryQueue = (epoch: string): MemoryQueue => {
       inFlightBytes = 0
       for (const lane of LANES) lanes[lane].next = lanes[lane].batches[0]?.seq ?? lanes[lane].lastSeq + 1
     },
+    oldestAt: lane => lanes[lane].batches[0]?.appendedAt ?? Number.POSITIVE_INFINITY,
     get waiting() {
       return { events: lanes.events.batches.length, samples: lanes.samples.batches.length }
     },

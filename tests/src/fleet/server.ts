@@ -9,6 +9,7 @@ export const shopId = (index: number): string => `shop-${index + 1}`
 
 export interface FleetServer extends Supervisor {
   readonly brokerUrl: string
+  readonly storeFile: string
   /** One for all: these agents exist on loopback and for minutes. */
   readonly password: string
 }
@@ -53,7 +54,9 @@ export const startFleetServer = (folder: string, shops: number, machines: number
     ],
     { folder, readyTimeoutMs: 60_000 },
   ).then(supervisor =>
-    Object.assign(supervisor, { brokerUrl: supervisor.addresses('broker').mqtt as string, password }),
+    Object.assign(supervisor, {
+      ...{ brokerUrl: supervisor.addresses('broker').mqtt as string, storeFile: store.file, password },
+    }),
   )
 }
 

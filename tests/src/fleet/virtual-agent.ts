@@ -4,6 +4,7 @@ import {
   CONTRACT_VERSION,
   decodeAck,
   INTERVALS,
+  type Lane,
   type MachineStatus,
   type NakamaRecord,
   randomHex,
@@ -31,6 +32,8 @@ export interface VirtualAgent {
   pump(now: number): void
   connect(): void
   readonly waiting: { readonly events: number; readonly samples: number }
+  /** When the oldest unacknowledged batch was appended; plus infinity when there is none. */
+  oldestAt(lane: Lane): number
   readonly connected: boolean
   readonly values: number
   stop(): Promise<void>
@@ -126,6 +129,7 @@ export const createVirtualAgent = (options: VirtualAgentOptions): VirtualAgent =
         },
       })
     },
+    oldestAt: lane => queue.oldestAt(lane),
     get waiting() {
       return queue.waiting
     },

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { messageOf } from '@nakama/contract'
 import type { World } from '../world.ts'
 import { type Injector, mustHaveHappened, pause } from './fault.ts'
+import { owedSince } from './owed.ts'
 import { untilUp } from './processes.ts'
 
 /** At most so much is missing at the end of what was written. */
@@ -43,6 +44,7 @@ const whileDown = async (
   damage: (files: readonly string[]) => void,
 ): Promise<void> => {
   await untilUp({ ledger }, target)
+  const owed = await owedSince({ path, ledger }, target)
   const from = Date.now()
   ledger.killing(target)
   await path.unplug(target)
@@ -52,7 +54,7 @@ const whileDown = async (
     await pause(forMs)
   } finally {
     await startAgain(path, target)
-    ledger.note('corrupted', { process: target, from, to: await ledger.untilReady(target, from) })
+    ledger.note('corrupted', { process: target, from, to: await ledger.untilReady(target, from), owedSince: owed })
   }
 }
 

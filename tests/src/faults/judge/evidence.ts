@@ -1,7 +1,7 @@
 import type { ServedLine, TruthLine } from '@nakama/simulators'
 import type { Gap, Rollup, StateInterval } from '@nakama/store'
 import type { Waits } from '../../expected-states.ts'
-import type { Step, Trouble } from '../ledger.ts'
+import type { Damage, Step, Trouble } from '../ledger.ts'
 import type { Span } from './spans.ts'
 
 /** What was done in a run, and by which rules it is judged. Times are milliseconds since 1970 UTC. */
@@ -14,9 +14,9 @@ export interface RunFacts {
   readonly outages: readonly Trouble[]
   readonly frozen: readonly Trouble[]
   /** Agents whose journal was damaged while they were down. */
-  readonly corrupted: readonly Trouble[]
+  readonly corrupted: readonly Damage[]
   /** Agents whose disk was full. */
-  readonly full: readonly Trouble[]
+  readonly full: readonly Damage[]
   /** Agents whose clock was off: what was read then is stored by that clock. */
   readonly stepped: readonly Step[]
 }

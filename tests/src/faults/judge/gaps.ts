@@ -7,6 +7,8 @@ export interface JudgedGaps {
   /** These say what really is missing, and why. */
   readonly right: readonly Gap[]
   readonly wrong: readonly Gap[]
+  /** Where a reading may be missing: what the right gaps tell of, but for what was stored before the journal was harmed. */
+  readonly excused: readonly Span[]
 }
 
 /** By how much the gaps of one outage may be longer than outage and restart. */
@@ -16,50 +18,78 @@ const NOTICED_MS = 15_000
 
 /** A gap is right where something was done that explains it, and no longer than that. */
 export const judgeGaps = (facts: RunFacts, evidence: MachineEvidence): JudgedGaps => {
-  const { agent } = evidence
-  const unwatched = unwatchedSpans(facts, evidence).map(span => widened(span, EXCESS_MAX_MS / 2))
-  const corrupted = facts.corrupted.filter(({ process }) => process === agent)
-  const full = facts.full.filter(({ process }) => process === agent).map(span => widened(span, 0, NOTICED_MS))
-  const isStepped = facts.stepped.some(({ process }) => process === agent)
-  const isRight = (gap: Gap): boolean => {
-    switch (gap.why) {
-      case 'agent-stopped':
-        return unwatched.some(span => contains(span, gap))
-      case 'journal-new':
-        // At the very first reading, or where damage has left nothing.
-        return (
-          gap.from <= (evidence.storedAt[0] ?? Number.POSITIVE_INFINITY) ||
-          corrupted.some(damage => damage.from <= gap.from)
-        )
-      case 'journal-corrupt':
-        // Whatever was in the journal may have been hit, and nothing that came later.
-        return corrupted.some(({ to }) => gap.to <= to + EXCESS_MAX_MS)
-      case 'journal-full':
-        return full.some(span => span.from <= gap.to && gap.from <= span.to)
-      case 'source-outage':
-      case 'source-overflow':
-        // It excuses nothing, so it need not be explained; but no reading lies in it, where times are what they were.
-        return gap.what === 'samples' && (isStepped || !evidence.storedAt.some(at => gap.from < at && at < gap.to))
-      default:
-        return false
-    }
+  const judged = evidence.gaps.map(gap => ({ gap, since: missingSince(facts, evidence, gap) }))
+  return {
+    right: judged.filter(({ since }) => since !== undefined).map(({ gap }) => gap),
+    wrong: judged.filter(({ since }) => since === undefined).map(({ gap }) => gap),
+    excused: judged.flatMap(({ gap, since }) =>
+      since === undefined || !excuses(gap) ? [] : [{ from: Math.max(gap.from, since), to: gap.to }],
+    ),
   }
-  return { right: evidence.gaps.filter(isRight), wrong: evidence.gaps.filter(gap => !isRight(gap)) }
+}
+
+/** Since when something may be missing in a gap that is right; undefined where it is wrong. */
+const missingSince = (facts: RunFacts, evidence: MachineEvidence, gap: Gap): number | undefined => {
+  const isOurs = ({ process }: { readonly process: string }): boolean => process === evidence.agent
+  const corrupted = facts.corrupted.filter(isOurs)
+  switch (gap.why) {
+    case 'agent-stopped':
+      return earliest(
+        unwatchedSpans(facts, evidence)
+          .filter(({ from, to }) => contains(widened({ from, to }, EXCESS_MAX_MS / 2), gap))
+          .map(({ missingFrom }) => missingFrom - EXCESS_MAX_MS / 2),
+      )
+    case 'journal-new':
+      // At the very first reading, or where damage has left nothing.
+      return gap.from <= (evidence.storedAt[0] ?? Number.POSITIVE_INFINITY)
+        ? gap.from
+        : earliest(corrupted.filter(damage => damage.from <= gap.from).map(damage => damage.owedSince))
+    case 'journal-corrupt':
+      // Whatever was in the journal may have been hit, and nothing that came later.
+      return earliest(corrupted.filter(({ to }) => gap.to <= to + EXCESS_MAX_MS).map(damage => damage.owedSince))
+    case 'journal-full':
+      return earliest(
+        facts.full
+          .filter(isOurs)
+          .filter(({ from, to }) => from <= gap.to && gap.from <= to + NOTICED_MS)
+          .map(damage => damage.owedSince),
+      )
+    case 'source-outage':
+    case 'source-overflow': {
+      // It excuses nothing, so it need not be explained; but no reading lies in it, where times are what they were.
+      const isEmpty = !evidence.storedAt.some(at => gap.from < at && at < gap.to)
+      return gap.what === 'samples' && (facts.stepped.some(isOurs) || isEmpty) ? gap.from : undefined
+    }
+    default:
+      return undefined
+  }
+}
+
+// That a machine could not be read excuses nobody for what it has served.
+const excuses = ({ what, why }: Gap): boolean => what !== 'events' && !why.startsWith('source-')
+
+const earliest = (times: readonly number[]): number | undefined => (times.length === 0 ? undefined : Math.min(...times))
+
+interface Unwatched extends Span {
+  /** Since when something may be missing: what was forgotten may be stored all the same. */
+  readonly missingFrom: number
 }
 
 /**
  * From the last reading that a killed agent had promised to the first of its next life. One whose journal was damaged since
  * may have forgotten any of its last readings, even such as are stored.
  */
-const unwatchedSpans = (facts: RunFacts, evidence: MachineEvidence): Span[] => {
+const unwatchedSpans = (facts: RunFacts, evidence: MachineEvidence): Unwatched[] => {
   const isOurs = ({ process }: { readonly process: string }): boolean => process === evidence.agent
   const doubtful = doubtfulSpans(facts, evidence)
   const sure = evidence.served.map(({ at }) => at).filter(at => !covers(doubtful, at))
   return facts.outages.filter(isOurs).map(({ from, to }) => {
     const last = sure.findLast(at => at <= from - PROMISED_AFTER_MS) ?? facts.span.from
-    const hasForgotten = facts.corrupted.filter(isOurs).some(damage => last <= damage.to && damage.from <= to)
+    const damages = facts.corrupted.filter(isOurs).filter(damage => last <= damage.to && damage.from <= to)
+    const promised = last - facts.pollMs
     return {
-      from: hasForgotten ? Number.NEGATIVE_INFINITY : last - facts.pollMs,
+      from: damages.length > 0 ? Number.NEGATIVE_INFINITY : promised,
+      missingFrom: Math.min(promised, ...damages.map(damage => damage.owedSince)),
       to: sure.find(at => at >= to) ?? Number.POSITIVE_INFINITY,
     }
   })

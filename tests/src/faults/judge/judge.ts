@@ -31,7 +31,7 @@ export const judgeMachine = (facts: RunFacts, given: MachineEvidence): Verdict =
   const wrongStates = judgeStates(facts, evidence, gaps.right)
   return {
     name: `${evidence.shop}/${evidence.machine}`,
-    readings: judgeReadings(facts, evidence, gaps.right),
+    readings: judgeReadings(facts, evidence, gaps.excused),
     away,
     unread: unreadSpans(facts, evidence),
     unshownSteps: unshown,

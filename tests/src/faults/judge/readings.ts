@@ -1,5 +1,4 @@
 import type { ServedLine } from '@nakama/simulators'
-import type { Gap } from '@nakama/store'
 import { doubtfulSpans, settlingSpans } from './doubt.ts'
 import type { MachineEvidence, RunFacts } from './evidence.ts'
 import { covers, type Span, widened } from './spans.ts'
@@ -21,16 +20,12 @@ const HOLE_MAX_POLLS = 3
 /** A reading is stamped when it has arrived. */
 const ARRIVAL_MS = 250
 
-export const judgeReadings = (
-  facts: RunFacts,
-  evidence: MachineEvidence,
-  rightGaps: readonly Gap[],
-): JudgedReadings => {
+export const judgeReadings = (facts: RunFacts, evidence: MachineEvidence, excused: readonly Span[]): JudgedReadings => {
   const { span, pollMs } = facts
   const within = evidence.served.filter(({ at }) => span.from <= at && at < span.to)
   const settling = evidence.reading === 'stream' ? settlingSpans(facts, evidence) : []
   const doubtful = [...doubtfulSpans(facts, evidence), ...settling]
-  const missing = rightGaps.filter(excuses).map(gap => widened(gap, ARRIVAL_MS, 0))
+  const missing = excused.map(each => widened(each, ARRIVAL_MS, 0))
   const isStored = evidence.reading === 'each' ? storedTick(evidence) : storedNear(evidence, pollMs, span)
   const served = evidence.reading === 'each' ? within : onePerPoll(within, pollMs)
   const groups = Map.groupBy(served, tick => {
@@ -47,9 +42,6 @@ export const judgeReadings = (
     ...judgeOrder(evidence.stored),
   }
 }
-
-// That a machine could not be read excuses nobody for what it has served.
-const excuses = ({ what, why }: Gap): boolean => what !== 'events' && !why.startsWith('source-')
 
 const storedTick = ({ stored }: MachineEvidence): ((tick: ServedLine) => boolean) => {
   const ticks = new Set(stored.map(({ tick }) => tick))
