@@ -27,8 +27,8 @@ describe('the fault harness', () => {
     expect(mounts().filter(mount => mount.includes('/nakama-faults-') && !before.includes(mount))).toEqual([])
   })
 
-  // Each as short as it can be, with nothing but the finale that must bring the broken promise to light.
-  it.each([
+  // Side by side, each as short as it can be, with nothing but the finale that must bring the broken promise to light.
+  it.concurrent.each([
     ['ingest acknowledges before the store commits', 'ack-before-commit', /: [1-9]\d* lost, .* FAILED/],
     ['the agent deletes what it has published', 'delete-at-publish', /: [1-9]\d* lost, .* FAILED/],
     ['a rollup is added to instead of replaced', 'add-to-rollup', /: 0 lost, .* [1-9]\d* min of rollups wrong; FAILED/],
