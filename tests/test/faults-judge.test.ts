@@ -160,6 +160,15 @@ describe('the judge of readings', () => {
     expect(lost('agent-stopped', { outages, corrupted: [damage(55, 60, 49)] })).toBe(0)
     expect(lost('agent-stopped', { outages, corrupted: [damage(55, 60, 53)] })).toBe(1)
   })
+  it('lets a full disk take the oldest that was owed, from before it was full, and nothing from before that', () => {
+    const told = evidence({ gaps: [gap(40, 50, 'journal-full', 'events')] })
+    const unexplained = (owedSince: number) =>
+      complaints({ ...facts, full: [damage(55, 60, owedSince)] }, told).filter(line =>
+        line.includes('nothing explains'),
+      )
+    expect(unexplained(45)).toEqual([])
+    expect(unexplained(52)).toHaveLength(1)
+  })
   it('does not take a gap of the events for lost readings', () => {
     const told = evidence({
       stored: [...ticks(0, 50), ...ticks(60, 120)],

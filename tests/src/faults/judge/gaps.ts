@@ -51,7 +51,8 @@ const missingSince = (facts: RunFacts, evidence: MachineEvidence, gap: Gap): num
       return earliest(
         facts.full
           .filter(isOurs)
-          .filter(({ from, to }) => from <= gap.to && gap.from <= to + NOTICED_MS)
+          // What makes room is the oldest that is owed, so it may lie before the disk was full.
+          .filter(({ owedSince, to }) => owedSince <= gap.to && gap.from <= to + NOTICED_MS)
           .map(damage => damage.owedSince),
       )
     case 'source-outage':
