@@ -4,6 +4,7 @@ import type { AgentId } from '@nakama/contract'
 import { isForeignOrigin, isOurHost, type Log, type Metrics, type MoreRoutes } from '@nakama/service'
 import type { Board } from '../journal/board.ts'
 import { BOARD_PAGE_POLICY, boardPage, refusedPage } from './board-page.ts'
+import { readForm } from './form.ts'
 
 export interface BoardRoutesOptions extends AgentId {
   readonly board: Board
@@ -14,7 +15,6 @@ export interface BoardRoutesOptions extends AgentId {
 }
 
 const PATH = '/board'
-const BODY_MAX_BYTES = 1024
 const TOKEN_BYTES = 16
 const FORM = 'application/x-www-form-urlencoded'
 
@@ -51,9 +51,9 @@ export const boardRoutes = ({ shop, agent, board, hosts, log, metrics }: BoardRo
   const confirm = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     if (isForeignOrigin(request.headers)) return refuse(response, 403, 'another site')
     if (request.headers['content-type']?.split(';')[0]?.trim() !== FORM) return refuse(response, 415, 'no form')
-    const body = await bodyOf(request)
-    if (body === undefined) return refuse(response, 413, 'too long')
-    if (!isSame(new URLSearchParams(body).get('token') ?? '', token)) return refuse(response, 403, 'not the token')
+    const form = await readForm(request)
+    if (form === undefined) return refuse(response, 413, 'too long')
+    if (!isSame(form.get('token') ?? '', token)) return refuse(response, 403, 'not the token')
     try {
       await board.confirm()
     } catch (error) {
@@ -87,18 +87,6 @@ const HEADERS = {
   // With `no-referrer` a browser would not say where the form comes from.
   'referrer-policy': 'same-origin',
 } as const
-
-/** Undefined when it is longer than the form of the page can be. */
-const bodyOf = async (request: IncomingMessage): Promise<string | undefined> => {
-  const parts: Buffer[] = []
-  let bytes = 0
-  for await (const part of request.iterator({ destroyOnReturn: false })) {
-    bytes += part.length
-    if (bytes > BODY_MAX_BYTES) return undefined
-    parts.push(part)
-  }
-  return Buffer.concat(parts).toString('utf8')
-}
 
 const isSame = (given: string, wanted: string): boolean => {
   const [a, b] = [Buffer.from(given), Buffer.from(wanted)]

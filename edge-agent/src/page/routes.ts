@@ -4,6 +4,7 @@ import { messageOf } from '@nakama/contract'
 import { isForeignOrigin, isOurHost, type MoreRoutes } from '@nakama/service'
 import type { TakingKeeper } from '../uplink/taking.ts'
 import type { PageFacts } from './facts.ts'
+import { FORM_MAX_BYTES, readForm } from './form.ts'
 import { live, statusPage, UNTIL } from './status-page.ts'
 import { SCRIPT } from './style.ts'
 
@@ -14,7 +15,6 @@ export interface PageOptions {
   readonly hosts: readonly string[]
 }
 
-const FORM_MAX_BYTES = 1_024
 const HEADERS = {
   'cache-control': 'no-store',
   'x-content-type-options': 'nosniff',
@@ -85,12 +85,3 @@ const change = async (
 }
 
 const isUntil = (text: string): text is keyof typeof UNTIL => Object.hasOwn(UNTIL, text)
-
-const readForm = async (request: IncomingMessage): Promise<URLSearchParams | undefined> => {
-  let text = ''
-  for await (const chunk of request) {
-    text += chunk
-    if (text.length > FORM_MAX_BYTES) return undefined
-  }
-  return new URLSearchParams(text)
-}

@@ -1,9 +1,9 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { NakamaError } from '@nakama/contract'
+import { join } from 'node:path'
 import { agentName, type DemoShop, type Path, startPath, storeFile } from '@nakama/demo'
 import { openEmbeddedReader, type StoreReader } from '@nakama/store'
+import { emptyFolder } from '../empty-folder.ts'
 import { seededRandom } from '../random.ts'
 import { until } from '../until.ts'
 import type { BacklogArgs } from './args.ts'
@@ -42,7 +42,10 @@ export const runBacklog = async (
   signal: AbortSignal = new AbortController().signal,
 ): Promise<BacklogResult> => {
   await using stack = new AsyncDisposableStack()
-  const folder = args.keep === undefined ? mkdtempSync(join(tmpdir(), 'nakama-backlog-')) : emptyFolder(args.keep)
+  const folder =
+    args.keep === undefined
+      ? mkdtempSync(join(tmpdir(), 'nakama-backlog-'))
+      : emptyFolder('BACKLOG_BAD_ARGUMENT', args.keep)
   if (args.keep === undefined) stack.defer(() => rmSync(folder, { recursive: true, force: true }))
 
   const to = Math.floor(Date.now() / SECOND_MS) * SECOND_MS
@@ -115,10 +118,3 @@ const shopOf = (machines: readonly string[]): DemoShop => ({
   ...{ town: '大森', townEn: 'Omori', area: '大森', areaEn: 'Omori' },
   machines: machines.map(machine => ({ machine, model: 'nc-lathe', name: machine, nameEn: machine })),
 })
-
-/** What a former run left would be judged too. */
-const emptyFolder = (folder: string): string => {
-  mkdirSync(folder, { recursive: true })
-  if (readdirSync(folder).length === 0) return resolve(folder)
-  throw new NakamaError('BACKLOG_BAD_ARGUMENT', `--keep: expected an empty folder, got ${folder}`)
-}

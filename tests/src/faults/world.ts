@@ -1,9 +1,9 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { NakamaError } from '@nakama/contract'
+import { join } from 'node:path'
 import { agentName, DEMO_TIMES, type DemoShop, FLEET, type Path, portOf, startPath } from '@nakama/demo'
 import { MODELS } from '@nakama/simulators'
+import { emptyFolder } from '../empty-folder.ts'
 import { type MqttShuffler, startMqttShuffler } from '../mqtt-shuffler.ts'
 import { seededRandom } from '../random.ts'
 import { startTcpProxy, type TcpProxy } from '../tcp-proxy.ts'
@@ -55,7 +55,8 @@ export interface WorldOptions {
 export const startWorld = async ({ seed, keep }: WorldOptions): Promise<World> => {
   const stack = new AsyncDisposableStack()
   try {
-    const folder = keep === undefined ? mkdtempSync(join(tmpdir(), 'nakama-faults-')) : emptyFolder(keep)
+    const folder =
+      keep === undefined ? mkdtempSync(join(tmpdir(), 'nakama-faults-')) : emptyFolder('FAULTS_BAD_ARGUMENT', keep)
     if (keep === undefined) stack.defer(() => rmSync(folder, { recursive: true, force: true }))
     const disks = new Map<string, SmallDisk>()
     for (const agent of AGENTS) {
@@ -108,11 +109,4 @@ export const startWorld = async ({ seed, keep }: WorldOptions): Promise<World> =
     await stack.disposeAsync()
     throw error
   }
-}
-
-/** What a former run left would be judged too. */
-const emptyFolder = (folder: string): string => {
-  mkdirSync(folder, { recursive: true })
-  if (readdirSync(folder).length === 0) return resolve(folder)
-  throw new NakamaError('FAULTS_BAD_ARGUMENT', `--keep: expected an empty folder, got ${folder}`)
 }
